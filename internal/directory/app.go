@@ -1,0 +1,199 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package directory
+
+import (
+	"fmt"
+	"slices"
+)
+
+// AppKind tells SAML apps from links (O6.1).
+type AppKind string
+
+// The kinds, named as the resources are.
+const (
+	KindSAMLApp AppKind = "SAMLApp"
+	KindLinkApp AppKind = "LinkApp"
+)
+
+// AppReference names an app of the same tenant.
+type AppReference struct {
+	Kind AppKind `json:"kind"`
+	Name string  `json:"name"`
+}
+
+// App is something members open from the portal (O6).
+type App struct {
+	// Tenant, Kind and Name are the key: tenant slug, resource kind, object name.
+	Tenant      string  `json:"tenant"`
+	Kind        AppKind `json:"kind"`
+	Name        string  `json:"name"`
+	DisplayName string  `json:"displayName"`
+	// Visible shows the app in the portal.
+	Visible bool `json:"visible"`
+	// URL is what the portal opens: a link app's address or a SAML app's
+	// log-in URL. Empty for IdP-initiated SAML, which starts here.
+	URL  string `json:"url,omitempty"`
+	Icon *Image `json:"icon,omitempty"`
+	// Groups limits the app to participants of these groups; nil is every member.
+	Groups []string `json:"groups,omitempty"`
+	// Restricted tells an empty Groups (nobody) from an absent one (everybody).
+	Restricted bool `json:"restricted,omitempty"`
+	// Permissions are declared highest first (O11.1).
+	Permissions []Permission `json:"permissions,omitempty"`
+	// DefaultPermission is what every member of the tenant holds; "" is none.
+	DefaultPermission string `json:"defaultPermission,omitempty"`
+	// SAML is set for KindSAMLApp only.
+	SAML *SAMLSettings `json:"saml,omitempty"`
+}
+
+// Reference names the app within its tenant.
+func (a App) Reference() AppReference { return AppReference{Kind: a.Kind, Name: a.Name} }
+
+// Permission is one an app declares (O11.1).
+type Permission struct {
+	Name        string `json:"name"`
+	DisplayName string `json:"displayName,omitempty"`
+	// Administrator lets its holder assign this app's permissions (O11.2).
+	Administrator bool `json:"administrator,omitempty"`
+}
+
+// Flow is who starts a SAML log-in (O6.2).
+type Flow string
+
+// The flows.
+const (
+	FlowSPInitiated  Flow = "SPInitiated"
+	FlowIdPInitiated Flow = "IdPInitiated"
+)
+
+// SigningMode is what carries a signature (O6.2).
+type SigningMode string
+
+// The signing modes; both is the default and suits every service seen.
+const (
+	SignResponseAndAssertion SigningMode = "ResponseAndAssertion"
+	SignResponse             SigningMode = "Response"
+	SignAssertion            SigningMode = "Assertion"
+)
+
+// NameIDFormat is the last part of the SAML format URI.
+type NameIDFormat string
+
+// The formats (SAML core 8.3). emailAddress carries the mail; any other
+// carries a unique custom attribute (O6.2).
+const (
+	NameIDEmailAddress NameIDFormat = "emailAddress"
+	NameIDPersistent   NameIDFormat = "persistent"
+	NameIDTransient    NameIDFormat = "transient"
+	NameIDUnspecified  NameIDFormat = "unspecified"
+)
+
+// URI is the format's identifier on the wire (SAML core 8.3).
+func (f NameIDFormat) URI() string {
+	switch f {
+	case NameIDPersistent, NameIDTransient:
+		return "urn:oasis:names:tc:SAML:2.0:nameid-format:" + string(f)
+	default:
+		return "urn:oasis:names:tc:SAML:1.1:nameid-format:" + string(f)
+	}
+}
+
+// SAMLSettings is how an app is spoken to (O6.2).
+type SAMLSettings struct {
+	Flow     Flow   `json:"flow"`
+	EntityID string `json:"entityID"`
+	// AssertionConsumerServices are where responses may go; never empty, at most one Default.
+	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices"`
+	Signing                   SigningMode                `json:"signing"`
+	NameIDFormat              NameIDFormat               `json:"nameIDFormat"`
+	// NameIDAttribute is the custom attribute for formats other than emailAddress.
+	NameIDAttribute string             `json:"nameIDAttribute,omitempty"`
+	Attributes      []AttributeMapping `json:"attributes,omitempty"`
+}
+
+// AssertionConsumerService is an address responses are posted to.
+type AssertionConsumerService struct {
+	URL string `json:"url"`
+	// Index is what AssertionConsumerServiceIndex of a request refers to.
+	Index   int  `json:"index"`
+	Default bool `json:"default,omitempty"`
+}
+
+// DefaultAssertionConsumerService is the one marked default, else the first.
+func (s SAMLSettings) DefaultAssertionConsumerService() AssertionConsumerService {
+	i := slices.IndexFunc(s.AssertionConsumerServices, func(a AssertionConsumerService) bool { return a.Default })
+	return s.AssertionConsumerServices[max(i, 0)]
+}
+
+// Field is a built-in member field that a SAML attribute can carry.
+type Field string
+
+// The fields.
+const (
+	FieldID                    Field = "id"
+	FieldMail                  Field = "mail"
+	FieldDisplayName           Field = "displayName"
+	FieldFamilyName            Field = "familyName"
+	FieldGivenName             Field = "givenName"
+	FieldPhoneticFamilyName    Field = "phoneticFamilyName"
+	FieldPhoneticGivenName     Field = "phoneticGivenName"
+	FieldPhone                 Field = "phone"
+	FieldLanguage              Field = "language"
+	FieldTimeZone              Field = "timeZone"
+	FieldRole                  Field = "role"
+	FieldGroups                Field = "groups"
+	FieldPermission            Field = "permission"
+	FieldAdditionalPermissions Field = "additionalPermissions"
+)
+
+// AttributeMapping is one SAML attribute of the assertion: from a field, from
+// a custom attribute, or a fixed value; exactly one is set.
+type AttributeMapping struct {
+	// Name is the SAML Attribute Name.
+	Name string `json:"name"`
+	// NameFormat is basic, uri or unspecified.
+	NameFormat string `json:"nameFormat"`
+	Field      Field  `json:"field,omitempty"`
+	Attribute  string `json:"attribute,omitempty"`
+	Value      string `json:"value,omitempty"`
+}
+
+// CheckApp tells what is wrong with an app that the schema cannot tell.
+func CheckApp(t Tenant, a App) Problems {
+	if a.SAML == nil {
+		return nil
+	}
+	var problems Problems
+	if name := a.SAML.NameIDAttribute; name != "" {
+		definition, declared := t.Attribute(name)
+		switch {
+		case !declared:
+			problems = append(problems, undeclared("nameID.attribute", t.Slug, name))
+		case !definition.Unique:
+			problems = append(problems, Problem{
+				Field:   "nameID.attribute",
+				Message: fmt.Sprintf("attribute %q allows duplicates, so it cannot identify a member; use one with unique: true", name),
+			})
+		}
+	}
+	for i, mapping := range a.SAML.Attributes {
+		if mapping.Attribute == "" {
+			continue
+		}
+		if _, declared := t.Attribute(mapping.Attribute); !declared {
+			problems = append(problems, undeclared(fmt.Sprintf("attributes[%d].from.attribute", i), t.Slug, mapping.Attribute))
+		}
+	}
+	return problems
+}
+
+func undeclared(field, tenant, name string) Problem {
+	return Problem{
+		Field:   field,
+		Message: fmt.Sprintf("tenant %s declares no attribute %q; add it to the Tenant's spec.attributes", tenant, name),
+	}
+}
