@@ -1,0 +1,46 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package admin
+
+// The actions of the audit log (O12.1); AuditEntry.Action is one of them.
+const (
+	// LoginSucceeded is a log-in that made a session (ログイン成功).
+	LoginSucceeded = "LoginSucceeded"
+	// LoginFailed is a wrong mail or password (ログイン失敗).
+	LoginFailed = "LoginFailed"
+	// LoginRefused is a log-in stopped before or in spite of its password: locked out or suspended.
+	LoginRefused = "LoginRefused"
+	LoggedOut    = "LoggedOut"
+
+	PasswordChanged = "PasswordChanged" // #nosec G101 -- an action's name
+	// PasswordLinkMailed is a link put into the outbox; the password state has taken the plain name.
+	PasswordLinkMailed      = "PasswordLinkSent"        // #nosec G101 -- an action's name
+	PasswordLinkUsed        = "PasswordLinkUsed"        // #nosec G101 -- an action's name
+	TemporaryPasswordIssued = "TemporaryPasswordIssued" // #nosec G101 -- an action's name
+
+	// SSOSucceeded and SSOFailed are answers to an app.
+	SSOSucceeded = "SSOSucceeded"
+	SSOFailed    = "SSOFailed"
+	// SessionsEnded is an administrator's signing a member out everywhere.
+	SessionsEnded = "SessionsEnded"
+
+	MemberCreated   = "MemberCreated"
+	MemberUpdated   = "MemberUpdated"
+	MemberDeleted   = "MemberDeleted"
+	MemberRestored  = "MemberRestored"
+	MemberSuspended = "MemberSuspended"
+	MemberResumed   = "MemberResumed"
+
+	TenantCreated = "TenantCreated"
+	TenantUpdated = "TenantUpdated"
+	TenantDeleted = "TenantDeleted"
+
+	// GroupUpdated and AppUpdated stand for creation too; the detail tells which.
+	GroupUpdated = "GroupUpdated"
+	GroupDeleted = "GroupDeleted"
+	AppUpdated   = "AppUpdated"
+	AppDeleted   = "AppDeleted"
+)
