@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds etcd, kube-apiserver and kubectl from Go modules and prints the directory that holds them.
+# KUBEBUILDER_ASSETS, where it already holds etcd and kube-apiserver, is used as it is.
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=hack/lib.sh
+. "$here/../lib.sh"
+
+if [[ -n "${KUBEBUILDER_ASSETS:-}" ]]; then
+	if [[ -x "$KUBEBUILDER_ASSETS/etcd" && -x "$KUBEBUILDER_ASSETS/kube-apiserver" ]]; then
+		printf '%s\n' "$KUBEBUILDER_ASSETS"
+		exit 0
+	fi
+	say "KUBEBUILDER_ASSETS=$KUBEBUILDER_ASSETS holds no etcd and kube-apiserver; building them instead"
+fi
+
+require go
+cd "$here"
+
+version="$(GOWORK=off go list -m -f '{{.Version}}' k8s.io/kubernetes)"
+etcd_version="$(GOWORK=off go list -m -f '{{.Version}}' go.etcd.io/etcd/server/v3)"
+minor="${version#v*.}"
+
+# kubectl and envtest parse /version; a plain go build would say v0.0.0-master.
+ldflags="-s -w"
+for pkg in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+	ldflags+=" -X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}"
+	ldflags+=" -X $pkg.gitCommit=unknown -X $pkg.gitTreeState=archive"
+done
+
+export CGO_ENABLED=0
+build_flags=(-trimpath -ldflags "$ldflags")
+
+dir="$cache_root/controlplane/$(fingerprint go.mod go.sum tools.go etcd/main.go build.sh)"
+if [[ ! -d "$dir" ]]; then
+	say "The control plane (etcd $etcd_version, kube-apiserver and kubectl $version) is built from source once:"
+	say "about four minutes on two cores, more where the modules still have to be downloaded. Kept in $dir"
+	cached_build "$dir" "the control plane" ./etcd k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+fi
+printf '%s\n' "$dir"
