@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Shared by the scripts in hack/: plain progress on stderr, and builds kept in a cache outside the repository.
 
+# shellcheck disable=SC2034 # for the scripts that source this file
 cache_root="${TEGATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tegata}"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -36,6 +37,7 @@ go_build_into() {
 	shift 2
 	log="$(mktemp "${TMPDIR:-/tmp}/tegata-build.XXXXXX")"
 	# The lock's descriptor (9) is closed for the children, so that a killed script never leaves it held.
+	# shellcheck disable=SC2154 # set by the caller
 	GOWORK=off go build -v "${build_flags[@]}" -o "$dir/" "$@" >"$log" 2>&1 9>&- &
 	build=$!
 	# shellcheck disable=SC2064 # the pid of now is meant
