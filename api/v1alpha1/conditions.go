@@ -1,0 +1,86 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package v1alpha1
+
+// Condition types. Ready, Accepted, ResolvedRefs and Published are always
+// present; Reconciling and Stalled only while True, and never both.
+const (
+	// ReadyCondition summarises: the object is live as declared.
+	ReadyCondition = "Ready"
+	// AcceptedCondition tells whether the spec is valid.
+	AcceptedCondition = "Accepted"
+	// ResolvedRefsCondition tells whether everything the spec names exists and may be used.
+	ResolvedRefsCondition = "ResolvedRefs"
+	// PublishedCondition tells whether the object is live in the IdP; for an
+	// IdentityServer, whether the IdP runs as declared.
+	PublishedCondition = "Published"
+	// ReconcilingCondition is True while the operator works or waits (kstatus).
+	ReconcilingCondition = "Reconciling"
+	// StalledCondition is True while only a person can help (kstatus).
+	StalledCondition = "Stalled"
+)
+
+// Condition reasons.
+const (
+	// PendingReason: the operator has not looked at the object yet.
+	PendingReason = "Pending"
+	// AcceptedReason: the spec is valid.
+	AcceptedReason = "Accepted"
+	// ResolvedRefsReason: everything named exists.
+	ResolvedRefsReason = "ResolvedRefs"
+	// PublishedReason: the object is live in the IdP.
+	PublishedReason = "Published"
+	// RunningReason: the IdP server serves.
+	RunningReason = "Running"
+	// NotEvaluatedReason: an earlier step failed, so this one was not tried.
+	NotEvaluatedReason = "NotEvaluated"
+	// InvalidSpecReason: the spec says something that cannot be.
+	InvalidSpecReason = "InvalidSpec"
+	// ReferenceNotFoundReason: something the spec names does not exist.
+	ReferenceNotFoundReason = "ReferenceNotFound"
+	// InvalidReferenceReason: something the spec names exists but cannot be used.
+	InvalidReferenceReason = "InvalidReference"
+	// NotAdmittedReason: the IdentityServer does not admit this namespace.
+	NotAdmittedReason = "NotAdmitted"
+	// TenantNotReadyReason: the tenant is not live yet; nothing needs to be done here.
+	TenantNotReadyReason = "TenantNotReady"
+	// IdentityServerNotReadyReason: the IdP does not run yet; nothing needs to be done here.
+	IdentityServerNotReadyReason = "IdentityServerNotReady"
+	// ConflictReason: another object holds the mail, slug, entity ID or unique value.
+	ConflictReason = "Conflict"
+	// LicenseLimitReachedReason: the tenant has as many members as licences.
+	LicenseLimitReachedReason = "LicenseLimitReached"
+	// PlanReason: the tenant's plan does not include this.
+	PlanReason = "NotInPlan"
+	// RefusedReason: the IdP refused the object.
+	RefusedReason = "Refused"
+	// UnavailableReason: the IdP or the API server could not be reached; retried.
+	UnavailableReason = "Unavailable"
+	// StartFailedReason: the IdP server could not be started; retried.
+	StartFailedReason = "StartFailed"
+	// ProgressingWithRetryReason: a transient failure is retried with growing waits (kstatus).
+	ProgressingWithRetryReason = "ProgressingWithRetry"
+	// DeletionFailedReason: the object could not be taken out of the IdP yet; retried.
+	DeletionFailedReason = "DeletionFailed"
+)
+
+// Event reasons beside the condition reasons.
+const (
+	// ReleasedReason: a deleted object was let go although the IdP could not be told.
+	ReleasedReason = "Released"
+	// TemporaryPasswordIssuedReason: a Secret with a temporary password was written.
+	TemporaryPasswordIssuedReason = "TemporaryPasswordIssued" // #nosec G101 -- an event's name
+)
+
+const (
+	// Finalizer keeps an object until the IdP has let it go.
+	Finalizer = "identity.tegata.dev/published"
+
+	// ResetPasswordAnnotation asks, at each new value, for a new temporary
+	// password or a new mailed link (O3.3, O3.5). Any text serves, for example
+	// the time; status.password.lastReset echoes it once done.
+	ResetPasswordAnnotation = "identity.tegata.dev/reset-password" // #nosec G101 -- an annotation's name
+)

@@ -1,0 +1,234 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// IdentityServerSpec declares an identity provider server.
+// +kubebuilder:validation:XValidation:rule="has(self.embedded)",message="say where the server runs: set spec.embedded: {listen: \"127.0.0.1:8080\"} to run it in the operator's process"
+type IdentityServerSpec struct {
+	// externalURL is the address members and service providers see, without a
+	// path, for example https://id.example.co.jp. It is part of every SAML
+	// issuer, so changing it means telling every service provider. Plain http
+	// is allowed for loopback addresses only.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@ ]+$')",message="must be scheme://host[:port] without path, query or trailing slash, for example https://id.example.co.jp"
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.matches('^http://(localhost|127[.][0-9.]+|[[]::1[]])(:[0-9]+)?$')",message="must be https; plain http is allowed for loopback addresses (localhost, 127.0.0.1, [::1]) only"
+	ExternalURL string `json:"externalURL,omitempty"`
+
+	// embedded runs the server in the operator's own process: for trying
+	// Tegata and for small installations.
+	// +optional
+	Embedded *EmbeddedServer `json:"embedded,omitempty"`
+
+	// storage is where the server keeps its database. Absent: a SQLite file in
+	// the operator's data directory.
+	// +optional
+	Storage *Storage `json:"storage,omitempty"`
+
+	// mail is how the server sends mail. Absent: mails wait until it is set.
+	// +optional
+	Mail *MailSettings `json:"mail,omitempty"`
+
+	// trustedProxies are the networks (CIDR) whose X-Forwarded-For header tells
+	// the member's address. Absent: nobody's does.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
+
+	// tenants says which namespaces may bring tenants. Absent: this
+	// IdentityServer's own namespace.
+	// +optional
+	Tenants *AllowedTenants `json:"tenants,omitempty"`
+}
+
+// CIDR is an IPv4 or IPv6 network such as 10.0.0.0/8.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:XValidation:rule="isCIDR(self)",message="must be a network in CIDR form, for example 10.0.0.0/8"
+type CIDR string
+
+// EmbeddedServer runs the IdP in the operator's process.
+type EmbeddedServer struct {
+	// listen is the address to serve on, for example 127.0.0.1:8080 or :8080.
+	// TLS is ended by whatever stands in front.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(([0-9A-Za-z.-]*)|([[][0-9A-Fa-f:.]+[]])):[0-9]{1,5}$')",message="must be host:port or :port"
+	Listen string `json:"listen,omitempty"`
+}
+
+// Storage is where the server keeps its database.
+// +kubebuilder:validation:XValidation:rule="has(self.sqlite) != has(self.postgres)",message="set exactly one of sqlite and postgres"
+type Storage struct {
+	// sqlite keeps one file in the operator's data directory.
+	// +optional
+	SQLite *SQLiteStorage `json:"sqlite,omitempty"`
+
+	// postgres uses a PostgreSQL database (or a wire-compatible one).
+	// +optional
+	Postgres *PostgresStorage `json:"postgres,omitempty"`
+}
+
+// SQLiteStorage keeps one file.
+type SQLiteStorage struct {
+}
+
+// PostgresStorage uses a PostgreSQL database.
+type PostgresStorage struct {
+	// connectionSecretRef names the Secret key with the connection string,
+	// for example postgres://user:password@host:5432/tegata?sslmode=verify-full.
+	// +required
+	ConnectionSecretRef SecretKeyReference `json:"connectionSecretRef,omitempty,omitzero"`
+}
+
+// MailSettings is how mail is sent.
+type MailSettings struct {
+	// from is the sender, for example "Tegata <no-reply@example.co.jp>".
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([^<>@\\r\\n]*<[^<>@ ]+@[^<>@ ]+>|[^<>@ ]+@[^<>@ ]+)$')",message="must be a mail address or \"Name <address>\""
+	From string `json:"from,omitempty"`
+
+	// smtp is the server that takes the mail.
+	// +required
+	SMTP SMTPServer `json:"smtp,omitempty,omitzero"`
+}
+
+// SMTPServer takes mail.
+type SMTPServer struct {
+	// host name or address.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host,omitempty"`
+
+	// port, usually 587 (StartTLS), 465 (TLS) or 25.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// tls is how the connection is secured: StartTLS (default), TLS from the
+	// first byte, or None.
+	// +optional
+	TLS SMTPTLSMode `json:"tls,omitempty"`
+
+	// credentialsSecretRef names a kubernetes.io/basic-auth Secret (keys
+	// username and password). Absent: no authentication.
+	// +optional
+	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
+}
+
+// SMTPTLSMode is how an SMTP connection is secured.
+// +kubebuilder:validation:Enum=StartTLS;TLS;None
+type SMTPTLSMode string
+
+// The SMTP TLS modes.
+const (
+	SMTPStartTLS SMTPTLSMode = "StartTLS"
+	SMTPTLS      SMTPTLSMode = "TLS"
+	SMTPPlain    SMTPTLSMode = "None"
+)
+
+// AllowedTenants says which namespaces may bring tenants, as a Gateway's
+// allowedRoutes does.
+// +kubebuilder:validation:XValidation:rule="(self.from == 'Selector') == has(self.selector)",message="selector goes with from: Selector, and only with it"
+type AllowedTenants struct {
+	// from is Same (this namespace), All, or Selector.
+	// +required
+	From NamespacesFrom `json:"from,omitempty"`
+
+	// selector matches the labels of namespaces, where from is Selector.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// NamespacesFrom says which namespaces are admitted.
+// +kubebuilder:validation:Enum=Same;All;Selector
+type NamespacesFrom string
+
+// The choices of NamespacesFrom.
+const (
+	NamespacesSame     NamespacesFrom = "Same"
+	NamespacesAll      NamespacesFrom = "All"
+	NamespacesSelector NamespacesFrom = "Selector"
+)
+
+// IdentityServerStatus tells how the server is.
+type IdentityServerStatus struct {
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// Stalled while they hold.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// version of the server that runs.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+
+	// storage is where the data is: SQLite or PostgreSQL.
+	// +optional
+	// +kubebuilder:validation:Enum=SQLite;PostgreSQL
+	Storage string `json:"storage,omitempty"`
+
+	// tenants counts the tenants that name this server.
+	// +optional
+	Tenants *int32 `json:"tenants,omitempty"`
+}
+
+// IdentityServer is an identity provider server: the site where members log in
+// and that service providers trust.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ids,categories=tegata
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.externalURL`
+// +kubebuilder:printcolumn:name="Tenants",type=integer,JSONPath=`.status.tenants`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Storage",type=string,priority=1,JSONPath=`.status.storage`
+// +kubebuilder:printcolumn:name="Version",type=string,priority=1,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type IdentityServer struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec declares the server.
+	// +required
+	Spec IdentityServerSpec `json:"spec,omitempty,omitzero"`
+
+	// status tells how the server is.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Accepted", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "ResolvedRefs", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Published", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status IdentityServerStatus `json:"status,omitempty,omitzero"`
+}
+
+// IdentityServerList is a list of IdentityServers.
+// +kubebuilder:object:root=true
+type IdentityServerList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []IdentityServer `json:"items"`
+}

@@ -1,0 +1,329 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// SAMLAppSpec declares a SAML 2.0 service provider that members log in to (O6).
+// +kubebuilder:validation:XValidation:rule="self.tenantRef == oldSelf.tenantRef",message="tenantRef is immutable; an app cannot move to another tenant"
+// +kubebuilder:validation:XValidation:rule="!has(self.defaultPermission) || (has(self.permissions) && self.permissions.exists(p, p.name == self.defaultPermission))",message="defaultPermission must be one of permissions"
+// +kubebuilder:validation:XValidation:rule="!has(self.permissions) || self.permissions.exists(p, has(p.administrator) && p.administrator)",message="at least one of permissions must have administrator: true"
+type SAMLAppSpec struct {
+	// tenantRef names the Tenant the app belongs to.
+	// +required
+	TenantRef TenantReference `json:"tenantRef,omitempty,omitzero"`
+
+	// displayName is what members see in the portal.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	DisplayName string `json:"displayName,omitempty"`
+
+	// icon is shown in the portal. Absent: the first letter of displayName.
+	// +optional
+	Icon *ImageSource `json:"icon,omitempty"`
+
+	// portal says how the app appears in the portal. Absent: shown, and opened
+	// by a log-in that starts here.
+	// +optional
+	Portal *SAMLAppPortal `json:"portal,omitempty"`
+
+	// flow is who starts a log-in: SPInitiated (default; the app may send
+	// requests) or IdPInitiated (requests are refused; log-in starts here).
+	// +optional
+	Flow SAMLFlow `json:"flow,omitempty"`
+
+	// serviceProvider describes the app's SAML side.
+	// +required
+	ServiceProvider ServiceProvider `json:"serviceProvider,omitempty,omitzero"`
+
+	// signing says what is signed. Absent: response and assertion.
+	// +optional
+	Signing *SAMLSigning `json:"signing,omitempty"`
+
+	// nameID says how the app knows a member. Absent: by mail, format emailAddress.
+	// +optional
+	NameID *NameID `json:"nameID,omitempty"`
+
+	// attributes of the assertion.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Attributes []SAMLAttribute `json:"attributes,omitempty"`
+
+	// permissions that the app knows, highest first (O11.1).
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Permissions []AppPermission `json:"permissions,omitempty"`
+
+	// defaultPermission is what every member of the tenant holds. Absent: none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	DefaultPermission string `json:"defaultPermission,omitempty"`
+
+	// access limits who may use the app. Absent: every member of the tenant.
+	// +optional
+	Access *AppAccess `json:"access,omitempty"`
+}
+
+// SAMLAppPortal says how a SAML app appears in the portal.
+type SAMLAppPortal struct {
+	// visible shows the app in the portal. Absent: true.
+	// +optional
+	Visible *bool `json:"visible,omitempty"`
+
+	// loginURL is the app's page that starts a log-in. Absent: the log-in
+	// starts here (IdP-initiated).
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@\\\\s]+([/?#][^\\\\s]*)?$')",message="must be an absolute http or https URL without user name"
+	LoginURL string `json:"loginURL,omitempty"`
+}
+
+// SAMLFlow is who starts a log-in.
+// +kubebuilder:validation:Enum=SPInitiated;IdPInitiated
+type SAMLFlow string
+
+// ServiceProvider describes the app's SAML side.
+type ServiceProvider struct {
+	// entityID is the service provider's name, exactly as it sends it; it need
+	// not be a URL.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^\\\\s]+$')",message="must not contain spaces"
+	EntityID string `json:"entityID,omitempty"`
+
+	// assertionConsumerServices are the only addresses responses are sent to,
+	// compared character by character. The one marked default, else the first,
+	// is used where a request names none.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="self.filter(a, has(a.default) && a.default).size() <= 1",message="at most one assertion consumer service may be the default"
+	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices,omitempty"`
+}
+
+// AssertionConsumerService is an address responses are posted to.
+type AssertionConsumerService struct {
+	// url responses are posted to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@\\\\s]+([/?][^#\\\\s]*)?$')",message="must be an absolute http or https URL without user name or fragment"
+	URL string `json:"url,omitempty"`
+
+	// index that requests may refer to. Absent: the position in the list, from 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=65535
+	Index *int32 `json:"index,omitempty"`
+
+	// default marks the one used where a request names none. Absent: false.
+	// +optional
+	Default *bool `json:"default,omitempty"`
+}
+
+// SAMLSigning says what is signed.
+type SAMLSigning struct {
+	// mode: ResponseAndAssertion (default), Response, or Assertion.
+	// +optional
+	Mode SigningMode `json:"mode,omitempty"`
+}
+
+// SigningMode is what carries a signature.
+// +kubebuilder:validation:Enum=ResponseAndAssertion;Response;Assertion
+type SigningMode string
+
+// NameID says how the app knows a member (O6.2).
+// +kubebuilder:validation:XValidation:rule="(self.format == 'emailAddress') != has(self.attribute)",message="emailAddress takes the member's mail and no attribute; every other format needs attribute: the name of a unique custom attribute"
+type NameID struct {
+	// format: emailAddress, persistent, transient or unspecified.
+	// +required
+	Format NameIDFormat `json:"format,omitempty"`
+
+	// attribute is the unique custom attribute whose value is sent, for formats
+	// other than emailAddress.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Attribute string `json:"attribute,omitempty"`
+}
+
+// NameIDFormat is the last part of the SAML format URI.
+// +kubebuilder:validation:Enum=emailAddress;persistent;transient;unspecified
+type NameIDFormat string
+
+// SAMLAttribute is one attribute of the assertion.
+// +kubebuilder:validation:XValidation:rule="has(self.from) != has(self.value)",message="set exactly one of from and value"
+type SAMLAttribute struct {
+	// name of the SAML attribute.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Name string `json:"name,omitempty"`
+
+	// nameFormat: unspecified (default), basic or uri.
+	// +optional
+	// +kubebuilder:validation:Enum=unspecified;basic;uri
+	NameFormat string `json:"nameFormat,omitempty"`
+
+	// from takes the value from the member.
+	// +optional
+	From *AttributeSource `json:"from,omitempty"`
+
+	// value is a fixed value.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Value string `json:"value,omitempty"`
+}
+
+// AttributeSource is where an attribute's value comes from.
+// +kubebuilder:validation:XValidation:rule="has(self.field) != has(self.attribute)",message="set exactly one of field and attribute"
+type AttributeSource struct {
+	// field of the member.
+	// +optional
+	Field MemberField `json:"field,omitempty"`
+
+	// attribute is a custom attribute of the tenant.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Attribute string `json:"attribute,omitempty"`
+}
+
+// MemberField is a field that a SAML attribute can carry. groups sends the
+// display names of the member's groups, permission the effective permission
+// for this app.
+// +kubebuilder:validation:Enum=id;mail;displayName;familyName;givenName;phoneticFamilyName;phoneticGivenName;phone;language;timeZone;role;groups;permission;additionalPermissions
+type MemberField string
+
+// AppPermission is a permission that an app knows (O11.1).
+type AppPermission struct {
+	// name that grants and assertions use.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// displayName is what people read. Absent: name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	DisplayName string `json:"displayName,omitempty"`
+
+	// administrator lets its holder assign this app's permissions (O11.2). Absent: false.
+	// +optional
+	Administrator *bool `json:"administrator,omitempty"`
+}
+
+// AppAccess limits who may use an app.
+type AppAccess struct {
+	// groups whose participants may use the app.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=500
+	Groups []GroupReference `json:"groups,omitempty"`
+}
+
+// SAMLAppStatus tells what the service provider's administrator must enter, and how the app is.
+type SAMLAppStatus struct {
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// Stalled while they hold.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// issuer is the identity provider's entity ID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Issuer string `json:"issuer,omitempty"`
+
+	// singleSignOnURL is where the service provider sends its requests.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	SingleSignOnURL string `json:"singleSignOnURL,omitempty"`
+
+	// metadataURL is the identity provider's SAML metadata.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	MetadataURL string `json:"metadataURL,omitempty"`
+
+	// initiateURL starts a log-in to this app from here.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	InitiateURL string `json:"initiateURL,omitempty"`
+
+	// certificates are those the service provider should trust.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	Certificates []Certificate `json:"certificates,omitempty"`
+
+	// publishedTo is where the app is live.
+	// +optional
+	PublishedTo *PublishedTo `json:"publishedTo,omitempty"`
+}
+
+// SAMLApp is a SAML 2.0 service provider that members log in to.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=sapp,categories=tegata
+// +kubebuilder:printcolumn:name="Display Name",type=string,JSONPath=`.spec.displayName`
+// +kubebuilder:printcolumn:name="Flow",type=string,JSONPath=`.spec.flow`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Entity ID",type=string,priority=1,JSONPath=`.spec.serviceProvider.entityID`
+// +kubebuilder:printcolumn:name="Single Sign-On URL",type=string,priority=1,JSONPath=`.status.singleSignOnURL`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type SAMLApp struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec declares the app.
+	// +required
+	Spec SAMLAppSpec `json:"spec,omitempty,omitzero"`
+
+	// status tells how the app is.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Accepted", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "ResolvedRefs", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Published", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status SAMLAppStatus `json:"status,omitempty,omitzero"`
+}
+
+// SAMLAppList is a list of SAMLApps.
+// +kubebuilder:object:root=true
+type SAMLAppList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SAMLApp `json:"items"`
+}

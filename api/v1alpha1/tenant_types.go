@@ -1,0 +1,290 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// TenantSpec declares a tenant: a company (企業) with members, groups and apps.
+// +kubebuilder:validation:XValidation:rule="has(self.slug) == has(oldSelf.slug) && (!has(self.slug) || self.slug == oldSelf.slug)",message="slug is immutable: it stands in the URLs that service providers were given; make a new Tenant instead"
+// +kubebuilder:validation:XValidation:rule="self.identityServerRef == oldSelf.identityServerRef",message="identityServerRef is immutable; make a new Tenant instead"
+type TenantSpec struct {
+	// identityServerRef names the IdentityServer that serves this tenant. It
+	// must admit this namespace by its spec.tenants.
+	// +required
+	IdentityServerRef IdentityServerReference `json:"identityServerRef,omitempty,omitzero"`
+
+	// slug is the tenant's key, unique on its IdentityServer. It stands in URLs
+	// and cannot change. Absent: the object's name.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="must consist of lower-case letters, digits and '-', and start and end with a letter or digit"
+	Slug string `json:"slug,omitempty"`
+
+	// displayName is the company's name, shown to members.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	DisplayName string `json:"displayName,omitempty"`
+
+	// contact is where the company can be reached (O1.1).
+	// +optional
+	Contact *Contact `json:"contact,omitempty"`
+
+	// domains are the company's mail domains. A member whose mail is in none
+	// of them is shown as External. Absent: every address is Internal.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Domains []MailDomain `json:"domains,omitempty"`
+
+	// timeZone is the IANA time zone of members that declare none. Absent: Asia/Tokyo.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+
+	// language of members that declare none: ja or en. Absent: ja.
+	// +optional
+	Language Language `json:"language,omitempty"`
+
+	// plan is Free or Plus. Free lacks SAML apps (O1.5). Absent: Plus.
+	// +optional
+	Plan Plan `json:"plan,omitempty"`
+
+	// licenses is the largest number of members (O1.6). Absent: no limit.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000000
+	Licenses *int32 `json:"licenses,omitempty"`
+
+	// attributes are the custom attributes that members may carry (O4).
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Attributes []AttributeDefinition `json:"attributes,omitempty"`
+
+	// signingKey is what the tenant's SAML messages are signed with. Absent: the
+	// operator makes a key pair in the Secret "<name>-saml-signing".
+	// +optional
+	SigningKey *SigningKey `json:"signingKey,omitempty"`
+}
+
+// IdentityServerReference names an IdentityServer, in another namespace where
+// that one admits it.
+type IdentityServerReference struct {
+	// name of the IdentityServer.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// namespace of the IdentityServer. Absent: this object's namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// MailDomain is a mail domain such as example.co.jp, in lower case.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="must be a mail domain in lower case, for example example.co.jp"
+type MailDomain string
+
+// Language is the language of pages and mails.
+// +kubebuilder:validation:Enum=ja;en
+type Language string
+
+// The languages.
+const (
+	LanguageJapanese Language = "ja"
+	LanguageEnglish  Language = "en"
+)
+
+// Plan is what a tenant has subscribed to.
+// +kubebuilder:validation:Enum=Free;Plus
+type Plan string
+
+// Contact is a company's telephone and address (O1.1).
+type Contact struct {
+	// phone number.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Phone string `json:"phone,omitempty"`
+
+	// postalCode 郵便番号.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	PostalCode string `json:"postalCode,omitempty"`
+
+	// prefecture 都道府県.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	Prefecture string `json:"prefecture,omitempty"`
+
+	// city 市区町村.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	City string `json:"city,omitempty"`
+
+	// street 町名番地.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Street string `json:"street,omitempty"`
+
+	// building 建物名.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	Building string `json:"building,omitempty"`
+}
+
+// AttributeDefinition declares a custom attribute (O4.1).
+// +kubebuilder:validation:XValidation:rule="(has(self.unique) && self.unique) == (has(oldSelf.unique) && oldSelf.unique)",message="unique is immutable; make a new attribute instead"
+type AttributeDefinition struct {
+	// name is the key that members and apps use.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9_-]*$')",message="must start with a letter and consist of letters, digits, '-' and '_'"
+	Name string `json:"name,omitempty"`
+
+	// displayName is what people read.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	DisplayName string `json:"displayName,omitempty"`
+
+	// unique forbids that two members share a value; only a unique attribute
+	// may serve as NameID. It cannot change. Absent: false.
+	// +optional
+	Unique *bool `json:"unique,omitempty"`
+}
+
+// SigningKey is what SAML messages are signed with.
+type SigningKey struct {
+	// secretRef names a kubernetes.io/tls Secret with an RSA key of at least
+	// 2048 bits, for example one that cert-manager keeps.
+	// +required
+	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
+}
+
+// TenantStatus tells how the tenant is.
+type TenantStatus struct {
+	// observedGeneration is the generation that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// Stalled while they hold.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// slug is the tenant's key.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Slug string `json:"slug,omitempty"`
+
+	// identityServer is where the tenant is published.
+	// +optional
+	IdentityServer *IdentityServerReference `json:"identityServer,omitempty"`
+
+	// portalURL is where members log in.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	PortalURL string `json:"portalURL,omitempty"`
+
+	// issuer is the SAML entity ID of this tenant.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Issuer string `json:"issuer,omitempty"`
+
+	// metadataURL is where service providers read the SAML metadata.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	MetadataURL string `json:"metadataURL,omitempty"`
+
+	// singleSignOnURL is where service providers send their requests.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	SingleSignOnURL string `json:"singleSignOnURL,omitempty"`
+
+	// certificates are those that service providers should trust.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	Certificates []Certificate `json:"certificates,omitempty"`
+
+	// members counts the members that are live in the IdP.
+	// +optional
+	Members *int32 `json:"members,omitempty"`
+
+	// pendingMembers counts those of them who have not set a password yet.
+	// +optional
+	PendingMembers *int32 `json:"pendingMembers,omitempty"`
+
+	// licensesLeft is how many members can still be added, where spec.licenses is set.
+	// +optional
+	LicensesLeft *int32 `json:"licensesLeft,omitempty"`
+}
+
+// Tenant is a company whose members log in.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=tn,categories=tegata
+// +kubebuilder:validation:XValidation:rule="has(self.spec.slug) || (self.metadata.name.size() <= 63 && !self.metadata.name.contains('.'))",message="a name with dots or more than 63 characters cannot stand in URLs; set spec.slug"
+// +kubebuilder:printcolumn:name="Display Name",type=string,JSONPath=`.spec.displayName`
+// +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.members`
+// +kubebuilder:printcolumn:name="Pending",type=integer,JSONPath=`.status.pendingMembers`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Issuer",type=string,priority=1,JSONPath=`.status.issuer`
+// +kubebuilder:printcolumn:name="Certificate Expiry",type=string,priority=1,JSONPath=`.status.certificates[0].notAfter`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type Tenant struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec declares the tenant.
+	// +required
+	Spec TenantSpec `json:"spec,omitempty,omitzero"`
+
+	// status tells how the tenant is.
+	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Accepted", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "ResolvedRefs", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}, {type: "Published", status: "Unknown", reason: "Pending", message: "Waiting for the operator.", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
+	Status TenantStatus `json:"status,omitempty,omitzero"`
+}
+
+// TenantList is a list of Tenants.
+// +kubebuilder:object:root=true
+type TenantList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Tenant `json:"items"`
+}
