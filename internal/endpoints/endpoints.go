@@ -1,0 +1,40 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+// Package endpoints says at which URLs the IdP answers, so that the operator
+// writes the same into status as the IdP serves. An external URL has a scheme
+// and a host and no path.
+package endpoints
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Issuer is a tenant's SAML entity ID. It is the address of its metadata too,
+// as SAML metadata 4.1.1 recommends.
+func Issuer(externalURL, tenant string) string { return saml(externalURL, tenant) + "/metadata" }
+
+// Metadata is where a tenant's SAML metadata document is.
+func Metadata(externalURL, tenant string) string { return Issuer(externalURL, tenant) }
+
+// SingleSignOn is where service providers send requests, by HTTP-Redirect or HTTP-POST.
+func SingleSignOn(externalURL, tenant string) string { return saml(externalURL, tenant) + "/sso" }
+
+// IdPInitiated is where a log-in to a SAML app begins without a request.
+func IdPInitiated(externalURL, tenant, app string) string {
+	return saml(externalURL, tenant) + "/apps/" + url.PathEscape(app)
+}
+
+// PasswordLink is the mailed address at which a member sets a password.
+func PasswordLink(externalURL, token string) string {
+	return base(externalURL) + "/password/" + url.PathEscape(token)
+}
+
+func saml(externalURL, tenant string) string {
+	return base(externalURL) + "/saml/" + url.PathEscape(tenant)
+}
+
+func base(externalURL string) string { return strings.TrimSuffix(externalURL, "/") }
