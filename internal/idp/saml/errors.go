@@ -1,0 +1,25 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml
+
+// RequestError is why a request is refused.
+type RequestError struct {
+	// Status and SubStatus are SAML status codes; SubStatus may be empty.
+	Status, SubStatus string
+	// Message is one English sentence that is safe to show: it repeats nothing of the request.
+	Message string
+	// Pending is set where a registered address to answer to is known: the
+	// answer is then Provider.Refuse. Otherwise a page is shown to the person.
+	Pending *Pending
+}
+
+// Error implements error.
+func (e *RequestError) Error() string { return "saml request refused: " + e.Message }
+
+// refuse is the error of a request that gets no answer but a page.
+func refuse(message string) *RequestError {
+	return &RequestError{Status: StatusRequester, Message: message}
+}

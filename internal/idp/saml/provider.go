@@ -1,0 +1,83 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tegata.dev/tegata/internal/admin"
+	"tegata.dev/tegata/internal/keypair"
+)
+
+// ProviderOptions is what a tenant's identity provider is made of.
+type ProviderOptions struct {
+	// EntityID is the issuer, by convention the URL of the metadata. Required.
+	EntityID string
+	// SingleSignOnURL takes requests by Redirect and POST. Required.
+	SingleSignOnURL string
+	// KeyPair signs; an RSA key of at least 2048 bits.
+	KeyPair admin.KeyPair
+	// Now defaults to time.Now.
+	Now func() time.Time
+	// Random defaults to crypto/rand.Reader; it must be safe for concurrent use.
+	Random io.Reader
+}
+
+// Provider is one tenant's identity provider: prepared once, immutable, safe
+// for concurrent use.
+type Provider struct {
+	entityID        string
+	singleSignOnURL string
+	signer          signer
+	metadata        []byte
+	now             func() time.Time
+	random          io.Reader
+}
+
+// NewProvider parses the key once and renders the metadata. It refuses a key
+// pair as keypair.ParseKeyPair does, and takes an expired certificate.
+func NewProvider(o ProviderOptions) (*Provider, error) {
+	if !isXMLText(o.EntityID) || o.EntityID == "" || !isXMLText(o.SingleSignOnURL) || o.SingleSignOnURL == "" {
+		return nil, errors.New("an identity provider needs an entity ID and a single sign-on URL")
+	}
+	certificate, key, err := keypair.ParseKeyPair(o.KeyPair)
+	if err != nil {
+		return nil, fmt.Errorf("the signing key pair is unusable: %w", err)
+	}
+	p := &Provider{
+		entityID:        o.EntityID,
+		singleSignOnURL: o.SingleSignOnURL,
+		signer:          signer{key: key, certificate: base64.StdEncoding.EncodeToString(certificate.Raw)},
+		now:             o.Now,
+		random:          o.Random,
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.random == nil {
+		p.random = rand.Reader
+	}
+	p.metadata = p.renderMetadata()
+	return p, nil
+}
+
+// EntityID is the issuer of every response.
+func (p *Provider) EntityID() string { return p.entityID }
+
+// newID is a fresh xs:ID with 128 random bits (SAML core section 1.3.4).
+func (p *Provider) newID() (string, error) {
+	var raw [16]byte
+	if _, err := io.ReadFull(p.random, raw[:]); err != nil {
+		return "", fmt.Errorf("reading random bytes for a SAML ID: %w", err)
+	}
+	return "_" + hex.EncodeToString(raw[:]), nil
+}

@@ -1,0 +1,197 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maximumID = 256
+	// maximumName bounds names and addresses (SAML core section 8.3.6 for entity IDs).
+	maximumName = 1024
+)
+
+// Request is an AuthnRequest (SAML core section 3.4.1), as far as it is acted
+// on. What is there was well-formed; nothing was checked against an app.
+type Request struct {
+	// ID is an NCName of at most 256 characters.
+	ID           string    `json:"id"`
+	Issuer       string    `json:"issuer"`
+	IssueInstant time.Time `json:"issueInstant"`
+	// Destination is where the sender meant to send it; empty if absent.
+	Destination                     string `json:"destination,omitempty"`
+	AssertionConsumerServiceURL     string `json:"assertionConsumerServiceURL,omitempty"`
+	AssertionConsumerServiceIndex   *int   `json:"assertionConsumerServiceIndex,omitempty"`
+	ProtocolBinding                 string `json:"protocolBinding,omitempty"`
+	ForceAuthn                      bool   `json:"forceAuthn,omitempty"`
+	IsPassive                       bool   `json:"isPassive,omitempty"`
+	NameIDPolicyFormat              string `json:"nameIDPolicyFormat,omitempty"`
+	NameIDPolicySPNameQualifier     string `json:"nameIDPolicySPNameQualifier,omitempty"`
+	RequestedAuthnContext           bool   `json:"requestedAuthnContext,omitempty"`
+	RequestedAuthnContextComparison string `json:"requestedAuthnContextComparison,omitempty"`
+	// RequestedAuthnContextClasses is empty where only declarations were named.
+	RequestedAuthnContextClasses []string `json:"requestedAuthnContextClasses,omitempty"`
+	// Subject tells that the request names who shall log in; SubjectNameID is
+	// empty where it does so in a form other than a plain NameID.
+	Subject       bool   `json:"subject,omitempty"`
+	SubjectNameID string `json:"subjectNameID,omitempty"`
+}
+
+// requestChildren are the schema's children of AuthnRequest.
+var requestChildren = map[string][]string{
+	namespaceAssertion: {"Issuer", "Subject", "Conditions"},
+	namespaceProtocol:  {"Extensions", "NameIDPolicy", "RequestedAuthnContext", "Scoping"},
+	namespaceSignature: {"Signature"},
+}
+
+// newRequest reads the parsed document's root.
+func newRequest(root *element) (*Request, error) {
+	if root.name.Space != namespaceProtocol || root.name.Local != "AuthnRequest" {
+		return nil, refuse("The message is not a SAML 2.0 AuthnRequest.")
+	}
+	if root.attributes["Version"] != version20 {
+		return nil, &RequestError{Status: StatusVersionMismatch, Message: "The request's version is not SAML 2.0."}
+	}
+	for _, child := range root.children {
+		if !slices.Contains(requestChildren[child.name.Space], child.name.Local) {
+			return nil, refuse("The request has an element that SAML does not know.")
+		}
+	}
+	r := &Request{}
+	for _, read := range []func(*element) error{r.readAttributes, r.readIssuer, r.readNameIDPolicy, r.readAuthnContext, r.readSubject} {
+		if err := read(root); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (r *Request) readAttributes(root *element) error {
+	r.ID = root.attributes["ID"]
+	if !isNCName(r.ID) || utf8.RuneCountInString(r.ID) > maximumID {
+		return refuse("The request's ID is missing, malformed or longer than 256 characters.")
+	}
+	var err error
+	// RFC 3339 takes fractions of a second, which some senders add.
+	if r.IssueInstant, err = time.Parse(time.RFC3339, root.attributes["IssueInstant"]); err != nil {
+		return refuse("The request's IssueInstant is missing or malformed.")
+	}
+	for name, target := range map[string]*string{
+		"Destination":                 &r.Destination,
+		"AssertionConsumerServiceURL": &r.AssertionConsumerServiceURL,
+		"ProtocolBinding":             &r.ProtocolBinding,
+	} {
+		if *target = root.attributes[name]; len(*target) > maximumName {
+			return refuse("The request has an address longer than 1024 bytes.")
+		}
+	}
+	for name, target := range map[string]*bool{"ForceAuthn": &r.ForceAuthn, "IsPassive": &r.IsPassive} {
+		if *target, err = parseBoolean(root.attributes[name]); err != nil {
+			return err
+		}
+	}
+	r.AssertionConsumerServiceIndex, err = parseIndex(root, "AssertionConsumerServiceIndex")
+	return err
+}
+
+func (r *Request) readIssuer(root *element) error {
+	issuers := root.all(namespaceAssertion, "Issuer")
+	if len(issuers) != 1 {
+		return refuse("The request must have exactly one Issuer.")
+	}
+	var err error
+	if r.Issuer, err = issuers[0].leaf(); err != nil {
+		return err
+	}
+	if r.Issuer == "" || len(r.Issuer) > maximumName {
+		return refuse("The request's Issuer is empty or longer than 1024 bytes.")
+	}
+	return nil
+}
+
+func (r *Request) readNameIDPolicy(root *element) error {
+	policy, err := root.optional(namespaceProtocol, "NameIDPolicy")
+	if err != nil || policy == nil {
+		return err
+	}
+	r.NameIDPolicyFormat = policy.attributes["Format"]
+	r.NameIDPolicySPNameQualifier = policy.attributes["SPNameQualifier"]
+	return nil
+}
+
+func (r *Request) readAuthnContext(root *element) error {
+	context, err := root.optional(namespaceProtocol, "RequestedAuthnContext")
+	if err != nil || context == nil {
+		return err
+	}
+	r.RequestedAuthnContext = true
+	r.RequestedAuthnContextComparison = context.attributes["Comparison"]
+	for _, child := range context.all(namespaceAssertion, "AuthnContextClassRef") {
+		class, err := child.leaf()
+		if err != nil {
+			return err
+		}
+		r.RequestedAuthnContextClasses = append(r.RequestedAuthnContextClasses, class)
+	}
+	return nil
+}
+
+func (r *Request) readSubject(root *element) error {
+	subject, err := root.optional(namespaceAssertion, "Subject")
+	if err != nil || subject == nil {
+		return err
+	}
+	r.Subject = true
+	nameID, err := subject.optional(namespaceAssertion, "NameID")
+	if err != nil || nameID == nil {
+		return err
+	}
+	r.SubjectNameID, err = nameID.leaf()
+	return err
+}
+
+// parseBoolean reads an xs:boolean; absent is false.
+func parseBoolean(text string) (bool, error) {
+	switch strings.Trim(text, xmlSpace) {
+	case "true", "1":
+		return true, nil
+	case "false", "0", "":
+		return false, nil
+	default:
+		return false, refuse("The request has an attribute that is neither true nor false.")
+	}
+}
+
+// parseIndex reads an xs:unsignedShort; nil if absent.
+func parseIndex(root *element, name string) (*int, error) {
+	text, present := root.attributes[name]
+	if !present {
+		return nil, nil
+	}
+	value, err := strconv.ParseUint(strings.Trim(text, xmlSpace), 10, 16)
+	if err != nil {
+		return nil, refuse("The request's AssertionConsumerServiceIndex is not a number from 0 to 65535.")
+	}
+	index := int(value)
+	return &index, nil
+}
+
+// isNCName is xs:NCName, on letters, digits and marks as Unicode has them.
+func isNCName(text string) bool {
+	for i, r := range text {
+		letter := r == '_' || unicode.IsLetter(r)
+		if !letter && (i == 0 || r != '-' && r != '.' && !unicode.IsDigit(r) && !unicode.IsMark(r)) {
+			return false
+		}
+	}
+	return text != "" && utf8.ValidString(text)
+}

@@ -1,0 +1,152 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"tegata.dev/tegata/internal/directory"
+)
+
+// maximumSkew is how far a request's IssueInstant may be from now, either way.
+const maximumSkew = 5 * time.Minute
+
+// Pending is a log-in that an app waits for: what must be kept, on the server,
+// until the member is logged in.
+type Pending struct {
+	// RequestID goes back as InResponseTo; empty for an IdP-initiated log-in.
+	RequestID string `json:"requestID,omitempty"`
+	// EntityID is the app's, at the time of the request.
+	EntityID string `json:"entityID"`
+	// ACSURL is the registered address that the answer is posted to.
+	ACSURL     string `json:"acsURL"`
+	RelayState string `json:"relayState,omitempty"`
+	// ForceAuthn asks for a new log-in, whatever session there is.
+	ForceAuthn bool `json:"forceAuthn,omitempty"`
+	// IsPassive forbids any page; where one is needed the answer is NoPassive.
+	IsPassive bool `json:"isPassive,omitempty"`
+	// SubjectNameID is who must log in; empty for anybody.
+	SubjectNameID string `json:"subjectNameID,omitempty"`
+	// ContextClass is the AuthnContextClassRef that satisfies the request.
+	ContextClass string `json:"contextClass,omitempty"`
+}
+
+// IdPInitiated is a log-in that starts here: to the app's default address,
+// without InResponseTo (SAML profiles section 4.1.5).
+func (p *Provider) IdPInitiated(app directory.App, relayState string) *Pending {
+	return &Pending{
+		EntityID:   app.SAML.EntityID,
+		ACSURL:     app.SAML.DefaultAssertionConsumerService().URL,
+		RelayState: relayState,
+	}
+}
+
+// Validate checks a decoded request, at receipt, against the app whose entity
+// ID is its issuer. Every failure is a *RequestError. Before the address to
+// answer to is known to be the app's, the error has no Pending.
+func (p *Provider) Validate(m *Message, app directory.App) (*Pending, error) {
+	r := m.Request
+	if app.SAML == nil || r.Issuer != app.SAML.EntityID {
+		return nil, refuse("The request's Issuer is not the app's entity ID.")
+	}
+	if r.Destination != "" && r.Destination != p.singleSignOnURL {
+		return nil, refuse("The request was meant for another address than this one.")
+	}
+	if age := p.now().Sub(r.IssueInstant); age > maximumSkew || age < -maximumSkew {
+		return nil, refuse("The request is too old, or a clock is wrong; start again from the app.")
+	}
+	acsURL, found := assertionConsumerService(r, app)
+	if !found {
+		return nil, refuse("The request asks for an answer to an address that is not registered for the app.")
+	}
+	pending := &Pending{
+		RequestID: r.ID, EntityID: r.Issuer, ACSURL: acsURL, RelayState: m.RelayState,
+		ForceAuthn: r.ForceAuthn, IsPassive: r.IsPassive, SubjectNameID: r.SubjectNameID,
+	}
+	if refusal := checkPolicy(r, app, pending); refusal != nil {
+		refusal.Status, refusal.Pending = StatusRequester, pending
+		return nil, refusal
+	}
+	return pending, nil
+}
+
+// checkPolicy finds what the service provider must be told, and sets the context class.
+func checkPolicy(r *Request, app directory.App, pending *Pending) *RequestError {
+	class, satisfied := contextClass(r)
+	pending.ContextClass = class
+	switch {
+	case r.ProtocolBinding != "" && r.ProtocolBinding != BindingHTTPPost:
+		return &RequestError{SubStatus: StatusUnsupportedBinding, Message: "The request asks for an answer by another binding than HTTP-POST."}
+	case !formatFits(r.NameIDPolicyFormat, app.SAML.NameIDFormat),
+		r.NameIDPolicySPNameQualifier != "" && r.NameIDPolicySPNameQualifier != r.Issuer:
+		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for another NameID format than the app is set to."}
+	case !satisfied:
+		return &RequestError{SubStatus: StatusNoAuthnContext, Message: "The request asks for a kind of log-in that is not offered."}
+	case r.Subject && r.SubjectNameID == "":
+		return &RequestError{SubStatus: StatusUnknownPrincipal, Message: "The request names the member in an unknown way."}
+	}
+	return nil
+}
+
+// assertionConsumerService finds the registered address that the request asks
+// for by URL (compared byte by byte), by index, by both, or by neither.
+func assertionConsumerService(r *Request, app directory.App) (string, bool) {
+	if r.AssertionConsumerServiceURL == "" && r.AssertionConsumerServiceIndex == nil {
+		return app.SAML.DefaultAssertionConsumerService().URL, true
+	}
+	i := slices.IndexFunc(app.SAML.AssertionConsumerServices, func(s directory.AssertionConsumerService) bool {
+		return (r.AssertionConsumerServiceURL == "" || s.URL == r.AssertionConsumerServiceURL) &&
+			(r.AssertionConsumerServiceIndex == nil || s.Index == *r.AssertionConsumerServiceIndex)
+	})
+	if i < 0 {
+		return "", false
+	}
+	return app.SAML.AssertionConsumerServices[i].URL, true
+}
+
+// formatFits compares by the last part: senders mix up the prefixes of SAML
+// 1.1 and 2.0. Unspecified leaves the choice to us (SAML core section 3.4.1.1).
+func formatFits(requested string, format directory.NameIDFormat) bool {
+	for _, prefix := range []string{"urn:oasis:names:tc:SAML:1.1:nameid-format:", "urn:oasis:names:tc:SAML:2.0:nameid-format:"} {
+		if name, cut := strings.CutPrefix(requested, prefix); cut {
+			return name == string(format) || name == string(directory.NameIDUnspecified)
+		}
+	}
+	return requested == ""
+}
+
+// passwordClasses are what a log-in with a password over TLS may be called.
+var passwordClasses = []string{ClassPasswordProtectedTransport, ClassPassword, ClassUnspecified}
+
+// contextClass is the class to assert, and whether the request is satisfied
+// by it (SAML core section 3.3.2.2.1). No log-in is stronger than one with a
+// password over TLS, so "better" is satisfied by weaker classes only.
+func contextClass(r *Request) (string, bool) {
+	if !r.RequestedAuthnContext {
+		return ClassPasswordProtectedTransport, true
+	}
+	asked := func(classes []string) (string, bool) {
+		i := slices.IndexFunc(r.RequestedAuthnContextClasses, func(class string) bool { return slices.Contains(classes, class) })
+		if i < 0 {
+			return "", false
+		}
+		return r.RequestedAuthnContextClasses[i], true
+	}
+	switch r.RequestedAuthnContextComparison {
+	case "", "exact", "maximum":
+		return asked(passwordClasses)
+	case "minimum":
+		_, ok := asked(passwordClasses)
+		return ClassPasswordProtectedTransport, ok
+	case "better":
+		_, ok := asked(passwordClasses[1:])
+		return ClassPasswordProtectedTransport, ok
+	default:
+		return "", false
+	}
+}
