@@ -22,10 +22,12 @@ sha256() {
 	if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi
 }
 
-# fingerprint FILE...: changes with the files, the Go version and the platform.
+# fingerprint FILE...: changes with the files, the build flags, the Go version and the platform.
 fingerprint() {
 	{
 		go env GOVERSION GOOS GOARCH
+		# shellcheck disable=SC2154 # set by the caller
+		printf '%s\n' "${build_flags[@]}"
 		cat "$@"
 	} | sha256 | cut -c1-16
 }

@@ -90,5 +90,6 @@ read -ra args <<<"${TEST_ARGS:-}"
 # Locally unchanged packages come from Go's cache; CI proves them anew.
 if [[ "${CI:-}" == true ]]; then args=(-count=1 "${args[@]}"); fi
 
-step "Running go test -timeout 40m ${args[*]} ${packages[*]}"
-exec go test -timeout 40m "${args[@]}" "${packages[@]}"
+command=(go test -timeout 40m "${args[@]}" "${packages[@]}")
+step "Running ${command[*]}"
+exec "${command[@]}"

@@ -32,10 +32,10 @@ done
 export CGO_ENABLED=0
 build_flags=(-trimpath -ldflags "$ldflags")
 
-dir="$cache_root/controlplane/$(fingerprint go.mod go.sum tools.go etcd/main.go build.sh)"
+dir="$cache_root/controlplane/$(fingerprint go.mod go.sum tools.go etcd/main.go)"
 if [[ ! -d "$dir" ]]; then
 	say "The control plane (etcd $etcd_version, kube-apiserver and kubectl $version) is built from source once:"
-	say "about four minutes on two cores, more where the modules still have to be downloaded. Kept in $dir"
+	say "four to eight minutes on two cores. It is kept in $dir"
 	cached_build "$dir" "the control plane" ./etcd k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
 fi
 printf '%s\n' "$dir"

@@ -20,7 +20,7 @@ export CGO_ENABLED=0
 # controller-gen writes its module version into what it generates; -trimpath and -s keep that information.
 build_flags=(-trimpath -ldflags "-s -w")
 
-dir="$cache_root/tools/$name-$(fingerprint go.mod go.sum cmd/golangci-lint/main.go build.sh)"
+dir="$cache_root/tools/$name-$(fingerprint go.mod go.sum cmd/golangci-lint/main.go)"
 if [[ ! -d "$dir" ]]; then
 	cached_build "$dir" "$name" "$package"
 fi
