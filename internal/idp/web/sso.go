@@ -1,0 +1,263 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"tegata.dev/tegata/internal/admin"
+	"tegata.dev/tegata/internal/directory"
+	"tegata.dev/tegata/internal/endpoints"
+	"tegata.dev/tegata/internal/idp/saml"
+	"tegata.dev/tegata/internal/idp/store"
+)
+
+// maxIssuerShown is as much of an unknown issuer as a page repeats.
+const maxIssuerShown = 256
+
+type providerKey struct{}
+
+// tenant finds the tenant that the path names, and its prepared SAML provider.
+func (v *visit) tenant() (*store.Tenant, *saml.Provider, error) {
+	slug := v.r.PathValue("tenant")
+	if clean(slug, maxIssuerShown) != slug {
+		return nil, nil, errPageNotFound
+	}
+	tenant, err := v.site.Store.Tenant(v.context(), slug)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil, errPageNotFound
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read tenant: %w", err)
+	}
+	provider, err := v.site.provider(tenant)
+	return tenant, provider, err
+}
+
+// provider is made once for each revision of the tenant.
+func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
+	made, err := tenant.Memo(providerKey{}, func() (any, error) {
+		return saml.NewProvider(saml.ProviderOptions{
+			EntityID:        endpoints.Issuer(s.origin, tenant.Slug),
+			SingleSignOnURL: endpoints.SingleSignOn(s.origin, tenant.Slug),
+			KeyPair:         tenant.SigningKey, Now: s.Now, Random: s.Random,
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare SAML for tenant %s: %w", tenant.Slug, err)
+	}
+	return made.(*saml.Provider), nil
+}
+
+func (s *Site) metadata(v *visit) error {
+	_, provider, err := v.tenant()
+	if err != nil {
+		return err
+	}
+	header := v.w.Header()
+	header.Set("Content-Type", "application/samlmetadata+xml")
+	header.Set("Cache-Control", "public, max-age=300")
+	_, err = v.w.Write(provider.Metadata())
+	return err
+}
+
+func (s *Site) redirectBinding(v *visit) error {
+	message, err := saml.DecodeRedirect(v.r.URL.RawQuery)
+	return v.singleSignOn(message, err)
+}
+
+func (s *Site) postBinding(v *visit) error {
+	if err := v.parseForm(maxSAMLBytes); err != nil {
+		return err
+	}
+	message, err := saml.DecodePost(v.r.PostForm)
+	return v.singleSignOn(message, err)
+}
+
+// singleSignOn checks a request at receipt and begins or ends a log-in for it.
+func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
+	tenant, provider, err := v.tenant()
+	if err != nil {
+		return err
+	}
+	if decodeError != nil {
+		return v.refuseRequest(provider, decodeError)
+	}
+	app, found := tenant.AppByEntityID(message.Request.Issuer)
+	if !found {
+		v.site.Metrics.response(outcomeInvalid)
+		return &problem{status: http.StatusBadRequest, key: "unknownIssuer",
+			arguments: []any{clean(message.Request.Issuer, maxIssuerShown), tenant.DisplayName}}
+	}
+	pending, err := provider.Validate(message, app)
+	if err != nil {
+		if auditError := v.auditSSO(admin.SSOFailed, tenant, app, err.Error()); auditError != nil {
+			return auditError
+		}
+		return v.refuseRequest(provider, err)
+	}
+	return v.begin(v.site.appFlow(tenant.Slug, app, pending))
+}
+
+// begin answers at once where the browser is logged in, else keeps the request
+// and sends the browser to log in. A cross-site POST carries no cookie, so the
+// same-site GET that follows it decides.
+func (v *visit) begin(f *flow) error {
+	if v.r.Method != http.MethodPost {
+		if err := v.authenticate(); err != nil {
+			return err
+		}
+		if v.session != nil && v.session.Tenant == f.Tenant {
+			if done, err := v.resume("", f); done || err != nil {
+				return err
+			}
+		}
+	}
+	id, err := v.saveFlow(f)
+	if err != nil {
+		return err
+	}
+	return v.redirect(loginURL(id))
+}
+
+// openApp starts a log-in to an app from here, without a request.
+func (s *Site) openApp(v *visit) error {
+	tenant, provider, err := v.tenant()
+	if err != nil {
+		return err
+	}
+	app, found := tenant.App(directory.KindSAMLApp, v.r.PathValue("app"))
+	if !found || app.SAML == nil {
+		return errPageNotFound
+	}
+	if !startsHere(app) {
+		// An answer that nobody asked for would be refused there; the app asks for one itself.
+		return v.redirect(app.URL)
+	}
+	relayState := v.r.URL.Query().Get("RelayState")
+	if len(relayState) > maxRelayState || clean(relayState, maxRelayState) != relayState {
+		return &problem{status: http.StatusBadRequest, key: "badRequest"}
+	}
+	return v.begin(s.appFlow(tenant.Slug, app, provider.IdPInitiated(app, relayState)))
+}
+
+// maxRelayState is the largest one passed on in a log-in that starts here.
+const maxRelayState = 1024
+
+// flowApp is the app a flow leads to, as it is now.
+func (v *visit) flowApp(f *flow) (*store.Tenant, directory.App, error) {
+	tenant, err := v.site.Store.Tenant(v.context(), f.Tenant)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, directory.App{}, errPageNotFound
+	}
+	if err != nil {
+		return nil, directory.App{}, fmt.Errorf("read tenant: %w", err)
+	}
+	app, found := tenant.App(directory.KindSAMLApp, f.App)
+	if !found || app.SAML == nil {
+		return nil, directory.App{}, &problem{status: http.StatusNotFound, key: "appGone", arguments: []any{tenant.DisplayName}}
+	}
+	return tenant, app, nil
+}
+
+// resume answers the app that a flow leads to, where that needs no log-in form.
+func (v *visit) resume(id string, f *flow) (done bool, err error) {
+	tenant, app, err := v.flowApp(f)
+	if err != nil {
+		return false, err
+	}
+	provider, err := v.site.provider(tenant)
+	if err != nil {
+		return false, err
+	}
+	usable := v.session != nil && v.session.Tenant == f.Tenant
+	stale := usable && f.Pending.ForceAuthn && v.session.AuthenticatedAt.Before(f.StartedAt)
+	switch {
+	case f.Pending.IsPassive && (!usable || stale):
+		if err := v.dropFlow(id); err != nil {
+			return false, err
+		}
+		return true, v.refusePending(provider, f.Pending, saml.StatusResponder, saml.StatusNoPassive, "The member is not logged in.")
+	case v.session != nil && !usable:
+		return true, &problem{status: http.StatusForbidden, key: "otherTenant", logOut: true, flow: id,
+			arguments: []any{app.DisplayName, tenant.DisplayName, v.account.Mail}}
+	case !usable || stale:
+		return false, nil
+	}
+	if err := v.dropFlow(id); err != nil {
+		return false, err
+	}
+	return true, v.answer(tenant, provider, app, f.Pending)
+}
+
+// answer posts a success Response to the app, where the member may use it.
+func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app directory.App, pending *saml.Pending) error {
+	member := v.account.Member
+	groups := directory.GroupsOf(member, tenant.Groups)
+	if !directory.CanUse(member, groups, app) {
+		v.site.Metrics.response(outcomeForbidden)
+		if err := v.auditSSO(admin.SSOFailed, tenant, app, "the member may not use this app"); err != nil {
+			return err
+		}
+		return &problem{status: http.StatusForbidden, key: "appForbidden", arguments: []any{app.DisplayName, tenant.DisplayName}}
+	}
+	subject := directory.Subject{Member: member, ID: v.account.ID, Groups: groups}
+	response, err := provider.Respond(pending, app, subject, saml.Authentication{
+		At: v.session.AuthenticatedAt, SessionIndex: v.session.ID, SessionNotOnOrAfter: v.session.ExpiresAt,
+	})
+	if err != nil {
+		return v.notAnswered(tenant, provider, app, err)
+	}
+	if err := v.auditSSO(admin.SSOSucceeded, tenant, app, ""); err != nil {
+		return err
+	}
+	v.site.Metrics.response(outcomeSucceeded)
+	return v.post(pending, response)
+}
+
+// notAnswered tells the member why an app gets no answer.
+func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, app directory.App, cause error) error {
+	if err := v.auditSSO(admin.SSOFailed, tenant, app, cause.Error()); err != nil {
+		return err
+	}
+	if errors.Is(cause, directory.ErrNoNameID) || errors.Is(cause, saml.ErrNameIDCharacters) {
+		v.site.Metrics.response(outcomeInvalid)
+		return &problem{status: http.StatusForbidden, key: "noNameID", detail: cause.Error(),
+			arguments: []any{app.DisplayName, tenant.DisplayName}}
+	}
+	return v.refuseRequest(provider, cause)
+}
+
+// refuseRequest answers a bad request: to the app where a registered address
+// is known, else to the person. Whatever else failed stays an error.
+func (v *visit) refuseRequest(provider *saml.Provider, cause error) error {
+	var refused *saml.RequestError
+	if !errors.As(cause, &refused) {
+		return cause
+	}
+	if refused.Pending != nil {
+		return v.refusePending(provider, refused.Pending, refused.Status, refused.SubStatus, refused.Message)
+	}
+	v.site.Metrics.response(outcomeInvalid)
+	return &problem{status: http.StatusBadRequest, key: "badRequest", detail: refused.Message}
+}
+
+func (v *visit) refusePending(provider *saml.Provider, pending *saml.Pending, status, subStatus, message string) error {
+	response, err := provider.Refuse(pending, status, subStatus, message)
+	if err != nil {
+		return fmt.Errorf("render SAML status: %w", err)
+	}
+	v.site.Metrics.response(outcomeRefused)
+	return v.post(pending, response)
+}
+
+func (v *visit) auditSSO(action string, tenant *store.Tenant, app directory.App, detail string) error {
+	entry := v.entry(action, v.account, detail)
+	entry.Tenant, entry.App = tenant.Slug, app.DisplayName
+	return v.audit(entry)
+}

@@ -1,0 +1,112 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"tegata.dev/tegata/internal/idp/store"
+)
+
+// visit is one request on its way through a page.
+type visit struct {
+	site     *Site
+	w        http.ResponseWriter
+	r        *http.Request
+	language string
+	// token, session and account are set by authenticate where the browser is logged in.
+	token   string
+	session *store.Session
+	account *store.Account
+}
+
+func (v *visit) context() context.Context { return v.r.Context() }
+
+// page serves a handler whose errors become pages.
+func (s *Site) page(serve func(*visit) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := &visit{site: s, w: w, r: r, language: s.guestLanguage(r)}
+		if err := serve(v); err != nil {
+			s.fail(v, err)
+		}
+	})
+}
+
+// form serves a posted form of our own pages: bounded, from our own origin and
+// with the token of the browser that asked for it.
+func (s *Site) form(serve func(*visit) error) http.Handler {
+	return s.page(func(v *visit) error {
+		if err := s.crossOrigin.Check(v.r); err != nil {
+			return errForgedForm
+		}
+		if err := v.parseForm(maxFormBytes); err != nil {
+			return err
+		}
+		if !s.csrfMatches(v.r, v.r.PostForm.Get("csrf")) {
+			return errForgedForm
+		}
+		return serve(v)
+	})
+}
+
+func (v *visit) parseForm(limit int64) error {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
+	err := v.r.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return errBadForm
+	default:
+		return nil
+	}
+}
+
+// authenticate reads the browser's session; without a live one it leaves the
+// visit a guest's.
+func (v *visit) authenticate() error {
+	token := v.site.readCookie(v.r, sessionCookie)
+	if token == "" {
+		return nil
+	}
+	session, account, err := v.site.Store.Session(v.context(), token)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read session: %w", err)
+	}
+	v.token, v.session, v.account = token, session, account
+	v.speak(account.Language)
+	return nil
+}
+
+// speak turns to a member's language where it is one of ours.
+func (v *visit) speak(language string) {
+	if known, ok := matchLanguage(language); ok {
+		v.language = known
+	}
+}
+
+func (v *visit) redirect(target string) error {
+	http.Redirect(v.w, v.r, target, http.StatusSeeOther)
+	return nil
+}
+
+// requireSession authenticates, or sends the browser to log in.
+func (v *visit) requireSession() (ok bool, err error) {
+	if err := v.authenticate(); err != nil {
+		return false, err
+	}
+	if v.session == nil {
+		return false, v.redirect("/login")
+	}
+	return true, nil
+}
