@@ -1,0 +1,96 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	. "github.com/onsi/gomega"
+
+	"tegata.dev/tegata/internal/idp/saml"
+)
+
+// checkDecoded holds for every input: an error of ours, or a message that has
+// what later steps rely on, survives JSON, and validates without a panic.
+func checkDecoded(t *testing.T, provider *saml.Provider, message *saml.Message, err error) {
+	g := NewWithT(t)
+	if err != nil {
+		var refused *saml.RequestError
+		g.Expect(errors.As(err, &refused)).To(BeTrue())
+		g.Expect(message).To(BeNil())
+		return
+	}
+	r := message.Request
+	g.Expect(r.ID).NotTo(BeEmpty())
+	g.Expect(strings.ContainsAny(r.ID, "<>&\"' \t\r\n:")).To(BeFalse())
+	g.Expect(r.Issuer).NotTo(BeEmpty())
+	g.Expect(len(message.RelayState)).To(BeNumerically("<=", 4096))
+	g.Expect(utf8.ValidString(message.RelayState)).To(BeTrue())
+
+	body, err := json.Marshal(message)
+	g.Expect(err).NotTo(HaveOccurred())
+	var back saml.Message
+	g.Expect(json.Unmarshal(body, &back)).To(Succeed())
+
+	app := testApp()
+	app.SAML.EntityID = r.Issuer
+	pending, err := provider.Validate(message, app)
+	again, errAgain := provider.Validate(&back, app)
+	g.Expect(again).To(Equal(pending))
+	g.Expect(errAgain == nil).To(Equal(err == nil))
+	var refused *saml.RequestError
+	if errors.As(err, &refused) {
+		pending = refused.Pending
+	}
+	if pending == nil {
+		return
+	}
+	g.Expect(pending.ACSURL).To(BeElementOf(spACS, spACS2))
+	response, err := provider.Refuse(pending, saml.StatusRequester, "", "")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(parseXML(t, response).SelectAttrValue("InResponseTo", "")).To(Equal(r.ID))
+}
+
+func FuzzDecodePost(f *testing.F) {
+	for _, document := range badDocuments() {
+		if len(document) < 4096 {
+			f.Add(document, "state")
+		}
+	}
+	f.Add(requestXML(), "")
+	f.Add(requestXML(end, `<samlp:NameIDPolicy Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress"/>`+authnContext("exact", saml.ClassPassword)+end), "a\r\nb")
+	provider := newProvider(f)
+	f.Fuzz(func(t *testing.T, document, relayState string) {
+		form := postForm(document)
+		form.Set("RelayState", relayState)
+		message, err := saml.DecodePost(form)
+		checkDecoded(t, provider, message, err)
+		message, err = saml.DecodePost(url.Values{"SAMLRequest": {document}})
+		checkDecoded(t, provider, message, err)
+	})
+}
+
+func FuzzDecodeRedirect(f *testing.F) {
+	good := redirectQuery(f, requestXML())
+	f.Add(good, []byte(requestXML()))
+	f.Add(good+"&RelayState=a%20b", deflate(f, requestXML()))
+	f.Add(good+"&"+good, []byte{})
+	f.Add("SAMLRequest=%zz", []byte{0x78, 0x9c})
+	f.Add("RelayState=%ff&SAMLEncoding=x;y=z", []byte{3, 0})
+	provider := newProvider(f)
+	f.Fuzz(func(t *testing.T, query string, compressed []byte) {
+		message, err := saml.DecodeRedirect(query)
+		checkDecoded(t, provider, message, err)
+		message, err = saml.DecodeRedirect("SAMLRequest=" + url.QueryEscape(base64.StdEncoding.EncodeToString(compressed)))
+		checkDecoded(t, provider, message, err)
+	})
+}
