@@ -1,0 +1,75 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// cleanupChunk bounds the audit entries deleted in one transaction.
+const cleanupChunk = 5000
+
+// Cleanup removes what has run out: sessions, flows, links and their mails,
+// attempts, members and tenants deleted longer than the retention, old audit
+// entries. A temporary password or link that has expired since the last call
+// gives one notice. Several processes may run it at once.
+func (s *Store) Cleanup(ctx context.Context) error {
+	now := s.options.Now().UnixMilli()
+	deletedBefore := now - s.options.DeletedRetention.Milliseconds()
+	return errors.Join(
+		s.noticeExpiries(ctx),
+		s.remove(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now),
+		s.remove(ctx, `DELETE FROM flows WHERE expires_at <= $1`, now),
+		s.remove(ctx, `DELETE FROM password_links WHERE expires_at <= $1`, now),
+		s.remove(ctx, `DELETE FROM outbox WHERE expires_at <= $1`, now),
+		s.remove(ctx, `DELETE FROM attempts WHERE resets_at <= $1`, now),
+		s.remove(ctx, `DELETE FROM members WHERE deleted_at < $1`, deletedBefore),
+		s.remove(ctx, `DELETE FROM tenants WHERE deleted_at < $1 AND NOT EXISTS (SELECT 1 FROM members WHERE members.tenant = tenants.slug)`, deletedBefore),
+		s.removeAudit(ctx, now-s.options.AuditRetention.Milliseconds()),
+	)
+}
+
+func (s *Store) remove(ctx context.Context, statement string, before int64) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(ctx, statement, before)
+		return err
+	})
+}
+
+// removeAudit goes in steps, so that log-ins need not wait for a long one.
+func (s *Store) removeAudit(ctx context.Context, before int64) error {
+	for {
+		var removed int64
+		err := s.write(ctx, func(t *tx) error {
+			var err error
+			removed, err = t.exec(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)`, before, cleanupChunk)
+			return err
+		})
+		if err != nil || removed < cleanupChunk {
+			return err
+		}
+	}
+}
+
+// noticeExpiries gives each expiry of a link or temporary password one notice.
+func (s *Store) noticeExpiries(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error {
+		keys, err := collect(ctx, t, scanKey, `UPDATE members SET expiry_noticed_at = $1 WHERE deleted_at IS NULL AND (
+				password_kind = 'Temporary' AND password_expires_at > expiry_noticed_at AND password_expires_at <= $1
+				OR password_kind <> 'Set' AND link_expires_at > expiry_noticed_at AND link_expires_at <= $1)
+			RETURNING 'Member', tenant, name`, t.now)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := t.notice(ctx, key, t.now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

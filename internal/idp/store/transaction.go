@@ -1,0 +1,203 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// querier reads, in or outside of a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// tx is a write transaction. What it promises to wake is woken after commit.
+type tx struct {
+	*sql.Tx
+	store *Store
+	// statements are kept prepared for SQLite, which would parse each call anew; pgx does so by itself.
+	statements map[string]*sql.Stmt
+	now        int64
+	noticed    bool
+	mailed     bool
+}
+
+func (t *tx) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if !t.store.sqlite {
+		return nil, nil
+	}
+	if statement, ok := t.statements[query]; ok {
+		return statement, nil
+	}
+	statement, err := t.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	t.statements[query] = statement
+	return statement, nil
+}
+
+// ExecContext runs a statement.
+func (t *tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	statement, err := t.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if statement == nil {
+		return t.Tx.ExecContext(ctx, query, args...)
+	}
+	return statement.ExecContext(ctx, args...)
+}
+
+// QueryContext runs a query.
+func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	statement, err := t.prepared(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if statement == nil {
+		return t.Tx.QueryContext(ctx, query, args...)
+	}
+	return statement.QueryContext(ctx, args...)
+}
+
+// QueryRowContext runs a query for at most one row.
+func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	statement, err := t.prepared(ctx, query)
+	if err != nil || statement == nil {
+		// Without a statement the same failure comes out of Scan.
+		return t.Tx.QueryRowContext(ctx, query, args...)
+	}
+	return statement.QueryRowContext(ctx, args...)
+}
+
+// exec runs a statement and tells how many rows it touched.
+func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := t.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// maxRetries bounds how often a transaction that lost against another is run again.
+const maxRetries = 8
+
+// write runs a transaction, again where it lost against another one. body may
+// run several times and must keep what it learns to itself until it returns nil.
+func (s *Store) write(ctx context.Context, body func(*tx) error) error {
+	wait := 5 * time.Millisecond
+	for attempt := 0; ; attempt++ {
+		t, err := s.once(ctx, body)
+		if err == nil {
+			s.wake(t)
+			return nil
+		}
+		if !isSerializationFailure(err) || attempt == maxRetries {
+			return describe(err)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+		wait *= 2
+	}
+}
+
+func (s *Store) once(ctx context.Context, body func(*tx) error) (*tx, error) {
+	sqlTx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	t := &tx{Tx: sqlTx, store: s, statements: map[string]*sql.Stmt{}, now: s.options.Now().UnixMilli()}
+	if err := body(t); err != nil {
+		// The failure is what matters; a rollback that fails too ends with the connection.
+		_ = sqlTx.Rollback()
+		return nil, err
+	}
+	return t, sqlTx.Commit()
+}
+
+func (s *Store) wake(t *tx) {
+	if t.noticed {
+		s.notices.raise()
+	}
+	if t.mailed {
+		select {
+		case s.mails <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// collect runs a query and reads all its rows, so that none stays open.
+func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		all = append(all, one)
+	}
+	return all, errors.Join(rows.Err(), rows.Close())
+}
+
+func isSerializationFailure(err error) bool {
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return failure.Code == "40001" || failure.Code == "40P01"
+	}
+	return false
+}
+
+// isDataFailure tells that the statement, not the database, is at fault: a
+// constraint or a value that no retry would make fit.
+func isDataFailure(err error) bool {
+	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return len(failure.Code) == 5 && (failure.Code[:2] == "22" || failure.Code[:2] == "23" || failure.Code[:2] == "54")
+	}
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
+		code := failure.Code() & 0xff
+		return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_TOOBIG || code == sqlite3.SQLITE_MISMATCH
+	}
+	return false
+}
+
+// describe says in words what SQLite tells by number.
+func describe(err error) error {
+	failure, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
+		return err
+	}
+	switch failure.Code() & 0xff {
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("the database file or its folder is read-only; make it writable: %w", err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("the database cannot grow, the disk is full: %w", err)
+	case sqlite3.SQLITE_CANTOPEN:
+		return fmt.Errorf("the database file cannot be opened; its folder must exist and be writable: %w", err)
+	case sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("the database file is not an SQLite database: %w", err)
+	default:
+		return err
+	}
+}
