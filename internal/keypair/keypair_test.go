@@ -160,7 +160,7 @@ func elliptical(t *testing.T) (certificate, key []byte) {
 
 func short(t *testing.T) admin.KeyPair {
 	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // the length that must be refused
+	private, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,8 @@ func badDocuments() map[string]string {
 		"65 attributes":                requestXML(issuer, "<saml:Issuer"+manyAttributes(65)+">"+spEntity+"</saml:Issuer>"),
 		"33 levels":                    nested(33),
 		"20,000 levels":                nested(20_000),
+		"1,001 elements":               withExtensions(strings.Repeat("<a/>", 998)),
+		"60,000 elements":              withExtensions(strings.Repeat("<a/>", 60_000)),
 		"larger than 256 kB":           requestXML(issuer, issuer+strings.Repeat(" ", 256<<10)),
 		"no ID":                        requestXML(` ID="_request1"`, ""),
 		"empty ID":                     requestXML(`ID="_request1"`, `ID=""`),
@@ -168,8 +170,12 @@ func manyAttributes(n int) string {
 }
 
 func nested(levels int) string {
-	inner := levels - 1
-	return requestXML(issuer, issuer+strings.Repeat("<samlp:Extensions>", inner)+strings.Repeat("</samlp:Extensions>", inner))
+	inner := levels - 2 // below the root and samlp:Extensions
+	return withExtensions(strings.Repeat("<a>", inner) + strings.Repeat("</a>", inner))
+}
+
+func withExtensions(content string) string {
+	return requestXML(issuer, issuer+"<samlp:Extensions>"+content+"</samlp:Extensions>")
 }
 
 func utf16Text(text string) string {
@@ -329,6 +335,7 @@ func TestGoodRequests(t *testing.T) {
 		"comments":           "<!-- a -->" + requestXML(issuer, "<!-- b -->"+issuer),
 		"extensions":         requestXML(issuer, issuer+`<samlp:Extensions><x xmlns="urn:x" y="1"><z/></x></samlp:Extensions>`),
 		"32 levels":          nested(32),
+		"1,000 elements":     withExtensions(strings.Repeat("<a/>", 997)),
 		"64 attributes":      requestXML(issuer, "<saml:Issuer"+manyAttributes(64)+">"+spEntity+"</saml:Issuer>"),
 		"everything else": requestXML(issuer, issuer+`<ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"></ds:Signature>`,
 			end, `<saml:Conditions/>`+authnContext("exact", saml.ClassPassword)+`<samlp:Scoping/>`+end),

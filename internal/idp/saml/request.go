@@ -85,19 +85,17 @@ func (r *Request) readAttributes(root *element) error {
 	if r.IssueInstant, err = time.Parse(time.RFC3339, root.attributes["IssueInstant"]); err != nil {
 		return refuse("The request's IssueInstant is missing or malformed.")
 	}
-	for name, target := range map[string]*string{
-		"Destination":                 &r.Destination,
-		"AssertionConsumerServiceURL": &r.AssertionConsumerServiceURL,
-		"ProtocolBinding":             &r.ProtocolBinding,
-	} {
-		if *target = root.attributes[name]; len(*target) > maximumName {
-			return refuse("The request has an address longer than 1024 bytes.")
-		}
+	r.Destination = root.attributes["Destination"]
+	r.AssertionConsumerServiceURL = root.attributes["AssertionConsumerServiceURL"]
+	r.ProtocolBinding = root.attributes["ProtocolBinding"]
+	if max(len(r.Destination), len(r.AssertionConsumerServiceURL), len(r.ProtocolBinding)) > maximumName {
+		return refuse("The request has an address longer than 1024 bytes.")
 	}
-	for name, target := range map[string]*bool{"ForceAuthn": &r.ForceAuthn, "IsPassive": &r.IsPassive} {
-		if *target, err = parseBoolean(root.attributes[name]); err != nil {
-			return err
-		}
+	if r.ForceAuthn, err = parseBoolean(root.attributes["ForceAuthn"]); err != nil {
+		return err
+	}
+	if r.IsPassive, err = parseBoolean(root.attributes["IsPassive"]); err != nil {
+		return err
 	}
 	r.AssertionConsumerServiceIndex, err = parseIndex(root, "AssertionConsumerServiceIndex")
 	return err

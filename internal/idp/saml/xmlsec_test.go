@@ -36,7 +36,7 @@ func xmlsec(t *testing.T, document []byte, signature string) error {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	output, err := exec.CommandContext(ctx, "xmlsec1", "--verify", //nolint:gosec // fixed tool, our own files
+	output, err := exec.CommandContext(ctx, "xmlsec1", "--verify",
 		"--pubkey-cert-pem", "testdata/idp.crt",
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response",
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion",
@@ -64,7 +64,7 @@ func TestXmlsecVerifies(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			g := NewWithT(t)
 			for seed := range uint64(8) {
-				pending, app, subject := nastyInput(rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // repeatable on purpose
+				pending, app, subject := nastyInput(rand.New(rand.NewPCG(seed, 2)))
 				app.SAML.Signing = mode
 				response := respond(t, provider, pending, app, subject)
 				if mode != directory.SignAssertion {
