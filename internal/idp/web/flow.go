@@ -19,7 +19,8 @@ import (
 // flow is what a log-in is on its way to, kept on the server while the person
 // logs in. Without any field set it ends at the portal.
 type flow struct {
-	// StartedAt tells a log-in made for this flow from an older one (ForceAuthn).
+	// StartedAt tells a log-in made for this flow from an older one (ForceAuthn);
+	// in whole milliseconds, as sessions are kept.
 	StartedAt time.Time `json:"startedAt"`
 	// Tenant, App and Pending are set where an app is to be answered.
 	Tenant  string        `json:"tenant,omitempty"`
@@ -42,7 +43,7 @@ type change struct {
 
 // appFlow starts a flow that ends at an app.
 func (s *Site) appFlow(tenant string, app directory.App, pending *saml.Pending) *flow {
-	return &flow{StartedAt: s.Now(), Tenant: tenant, App: app.Name, Pending: pending}
+	return &flow{StartedAt: s.Now().Truncate(time.Millisecond), Tenant: tenant, App: app.Name, Pending: pending}
 }
 
 func (v *visit) saveFlow(f *flow) (id string, err error) {

@@ -88,7 +88,7 @@ func (s *Site) logIn(v *visit) error {
 		return err
 	}
 	if f == nil || f.Change != nil {
-		id, f = "", &flow{StartedAt: s.Now()}
+		id, f = "", &flow{}
 	}
 	body := loginBody{Flow: id, Mail: clean(form.Get("mail"), maxAuditMail)}
 	result, err := v.checkPassword(body.Mail, form.Get("password"))
@@ -197,6 +197,10 @@ func (v *visit) startSession(flowID string, f *flow, account *store.Account) err
 		Tenant: account.Tenant, Member: account.Name, AuthenticatedAt: now, ExpiresAt: now.Add(s.SessionLifetime),
 		Address: s.clientAddress(v.r), UserAgent: clean(v.r.UserAgent(), maxAuditUserAgent),
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		// Suspended or deleted since the password was checked.
+		return v.redirect(loginURL(flowID))
+	}
 	if err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}
