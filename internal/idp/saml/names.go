@@ -27,7 +27,6 @@ const (
 	StatusResponder       = "urn:oasis:names:tc:SAML:2.0:status:Responder"
 	StatusVersionMismatch = "urn:oasis:names:tc:SAML:2.0:status:VersionMismatch"
 
-	StatusAuthnFailed         = "urn:oasis:names:tc:SAML:2.0:status:AuthnFailed"
 	StatusInvalidNameIDPolicy = "urn:oasis:names:tc:SAML:2.0:status:InvalidNameIDPolicy"
 	StatusNoAuthnContext      = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext"
 	StatusNoPassive           = "urn:oasis:names:tc:SAML:2.0:status:NoPassive"

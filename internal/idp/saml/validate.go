@@ -80,6 +80,8 @@ func checkPolicy(r *Request, app directory.App, pending *Pending) *RequestError 
 	class, satisfied := contextClass(r)
 	pending.ContextClass = class
 	switch {
+	case app.SAML.Flow == directory.FlowIdPInitiated:
+		return &RequestError{SubStatus: StatusRequestDenied, Message: "The app is set to log-ins that start at the identity provider."}
 	case r.ProtocolBinding != "" && r.ProtocolBinding != BindingHTTPPost:
 		return &RequestError{SubStatus: StatusUnsupportedBinding, Message: "The request asks for an answer by another binding than HTTP-POST."}
 	case !formatFits(r.NameIDPolicyFormat, app.SAML.NameIDFormat),

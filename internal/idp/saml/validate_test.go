@@ -100,33 +100,37 @@ func TestUntrustedRequestsGetNoAnswer(t *testing.T) {
 // TestRefusalsThatTheServiceProviderIsTold go to the registered address.
 func TestRefusalsThatTheServiceProviderIsTold(t *testing.T) {
 	policy := func(format string) []string { return withChild(`<samlp:NameIDPolicy Format="` + format + `"/>`) }
+	startsHere := func(a *directory.App) { a.SAML.Flow = directory.FlowIdPInitiated }
 	cases := map[string]struct {
+		app     func(*directory.App)
 		replace []string
 		want    string
 	}{
-		"redirect binding": {withAttribute(`ProtocolBinding="` + saml.BindingHTTPRedirect + `"`), saml.StatusUnsupportedBinding},
-		"artifact binding": {withAttribute(`ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"`), saml.StatusUnsupportedBinding},
-		"paos binding":     {withAttribute(`ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:PAOS"`), saml.StatusUnsupportedBinding},
+		"app that starts here": {app: startsHere, want: saml.StatusRequestDenied},
 
-		"persistent":        {policy("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"), saml.StatusInvalidNameIDPolicy},
-		"encrypted":         {policy("urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"), saml.StatusInvalidNameIDPolicy},
-		"unknown format":    {policy("urn:example:format"), saml.StatusInvalidNameIDPolicy},
-		"format suffix":     {policy("urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress2"), saml.StatusInvalidNameIDPolicy},
-		"another qualifier": {withChild(`<samlp:NameIDPolicy SPNameQualifier="https://other.example"/>`), saml.StatusInvalidNameIDPolicy},
+		"redirect binding": {nil, withAttribute(`ProtocolBinding="` + saml.BindingHTTPRedirect + `"`), saml.StatusUnsupportedBinding},
+		"artifact binding": {nil, withAttribute(`ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Artifact"`), saml.StatusUnsupportedBinding},
+		"paos binding":     {nil, withAttribute(`ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:PAOS"`), saml.StatusUnsupportedBinding},
 
-		"unknown class":      {withChild(authnContext("exact", "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI")), saml.StatusNoAuthnContext},
-		"unknown minimum":    {withChild(authnContext("minimum", "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI")), saml.StatusNoAuthnContext},
-		"better":             {withChild(authnContext("better", saml.ClassPasswordProtectedTransport)), saml.StatusNoAuthnContext},
-		"unknown comparison": {withChild(authnContext("worse", saml.ClassPassword)), saml.StatusNoAuthnContext},
-		"no class":           {withChild(`<samlp:RequestedAuthnContext><saml:AuthnContextDeclRef>x</saml:AuthnContextDeclRef></samlp:RequestedAuthnContext>`), saml.StatusNoAuthnContext},
+		"persistent":        {nil, policy("urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"), saml.StatusInvalidNameIDPolicy},
+		"encrypted":         {nil, policy("urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"), saml.StatusInvalidNameIDPolicy},
+		"unknown format":    {nil, policy("urn:example:format"), saml.StatusInvalidNameIDPolicy},
+		"format suffix":     {nil, policy("urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress2"), saml.StatusInvalidNameIDPolicy},
+		"another qualifier": {nil, withChild(`<samlp:NameIDPolicy SPNameQualifier="https://other.example"/>`), saml.StatusInvalidNameIDPolicy},
 
-		"subject by other means": {withChild(`<saml:Subject><saml:BaseID/></saml:Subject>`), saml.StatusUnknownPrincipal},
-		"subject empty":          {withChild(`<saml:Subject><saml:NameID> </saml:NameID></saml:Subject>`), saml.StatusUnknownPrincipal},
+		"unknown class":      {nil, withChild(authnContext("exact", "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI")), saml.StatusNoAuthnContext},
+		"unknown minimum":    {nil, withChild(authnContext("minimum", "urn:oasis:names:tc:SAML:2.0:ac:classes:SmartcardPKI")), saml.StatusNoAuthnContext},
+		"better":             {nil, withChild(authnContext("better", saml.ClassPasswordProtectedTransport)), saml.StatusNoAuthnContext},
+		"unknown comparison": {nil, withChild(authnContext("worse", saml.ClassPassword)), saml.StatusNoAuthnContext},
+		"no class":           {nil, withChild(`<samlp:RequestedAuthnContext><saml:AuthnContextDeclRef>x</saml:AuthnContextDeclRef></samlp:RequestedAuthnContext>`), saml.StatusNoAuthnContext},
+
+		"subject by other means": {nil, withChild(`<saml:Subject><saml:BaseID/></saml:Subject>`), saml.StatusUnknownPrincipal},
+		"subject empty":          {nil, withChild(`<saml:Subject><saml:NameID> </saml:NameID></saml:Subject>`), saml.StatusUnknownPrincipal},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			pending, err := validate(t, nil, c.replace...)
+			pending, err := validate(t, c.app, c.replace...)
 			g.Expect(pending).To(BeNil())
 			var refused *saml.RequestError
 			g.Expect(errors.As(err, &refused)).To(BeTrue())
