@@ -68,7 +68,7 @@ type GroupStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
 	// Stalled while they hold.
 	// +optional
 	// +listType=map

@@ -112,7 +112,7 @@ type SMTPServer struct {
 	// +kubebuilder:validation:MaxLength=253
 	Host string `json:"host,omitempty"`
 
-	// port, usually 587 (StartTLS), 465 (TLS) or 25.
+	// port of the server, usually 587 (StartTLS), 465 (TLS) or 25.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
@@ -170,7 +170,7 @@ type IdentityServerStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
 	// Stalled while they hold.
 	// +optional
 	// +listType=map

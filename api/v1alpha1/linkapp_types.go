@@ -69,7 +69,7 @@ type LinkAppStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
 	// Stalled while they hold.
 	// +optional
 	// +listType=map

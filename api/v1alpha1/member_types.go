@@ -32,7 +32,8 @@ type MemberSpec struct {
 	// +required
 	Role Role `json:"role,omitempty"`
 
-	// additionalPermissions: AssetManager 物品管理者, DeviceManager 機器管理権限.
+	// additionalPermissions beside the role are AssetManager 物品管理者 and
+	// DeviceManager 機器管理権限.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -156,7 +157,7 @@ type MemberStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
 	// Stalled while they hold.
 	// +optional
 	// +listType=map

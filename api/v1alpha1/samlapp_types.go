@@ -137,7 +137,7 @@ type AssertionConsumerService struct {
 
 // SAMLSigning says what is signed.
 type SAMLSigning struct {
-	// mode: ResponseAndAssertion (default), Response, or Assertion.
+	// mode is ResponseAndAssertion (default), Response, or Assertion.
 	// +optional
 	Mode SigningMode `json:"mode,omitempty"`
 }
@@ -149,7 +149,7 @@ type SigningMode string
 // NameID says how the app knows a member (O6.2).
 // +kubebuilder:validation:XValidation:rule="(self.format == 'emailAddress') != has(self.attribute)",message="emailAddress takes the member's mail and no attribute; every other format needs attribute: the name of a unique custom attribute"
 type NameID struct {
-	// format: emailAddress, persistent, transient or unspecified.
+	// format is emailAddress, persistent, transient or unspecified.
 	// +required
 	Format NameIDFormat `json:"format,omitempty"`
 
@@ -174,7 +174,7 @@ type SAMLAttribute struct {
 	// +kubebuilder:validation:MaxLength=512
 	Name string `json:"name,omitempty"`
 
-	// nameFormat: unspecified (default), basic or uri.
+	// nameFormat is unspecified (default), basic or uri.
 	// +optional
 	// +kubebuilder:validation:Enum=unspecified;basic;uri
 	NameFormat string `json:"nameFormat,omitempty"`
@@ -246,7 +246,7 @@ type SAMLAppStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Accepted, ResolvedRefs, Published; Reconciling and
+	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
 	// Stalled while they hold.
 	// +optional
 	// +listType=map

@@ -118,7 +118,16 @@ func GroupsOf(m Member, groups []Group) []Group {
 func CheckGroup(g Group, exists func(member string) bool) Problems {
 	var problems Problems
 	administrators := 0
+	named := map[string]bool{}
 	for i, participant := range g.Members {
+		if named[participant.Member] {
+			problems = append(problems, Problem{
+				Field:   fmt.Sprintf("members[%d].memberRef", i),
+				Message: fmt.Sprintf("member %q is named twice; keep one entry", participant.Member),
+			})
+			continue
+		}
+		named[participant.Member] = true
 		if !exists(participant.Member) {
 			problems = append(problems, Problem{
 				Field:   fmt.Sprintf("members[%d].memberRef", i),
@@ -137,4 +146,23 @@ func CheckGroup(g Group, exists func(member string) bool) Problems {
 		})
 	}
 	return problems
+}
+
+// Participants are the roles of everybody in the group, by member name. people
+// are the tenant's members by name.
+func (g Group) Participants(people map[string]Member) map[string]GroupRole {
+	roles := map[string]GroupRole{}
+	if g.Selector != nil {
+		for name, member := range people {
+			if g.Selector.Matches(member.Labels) {
+				roles[name] = GroupUser
+			}
+		}
+	}
+	for _, participant := range g.Members {
+		if _, exists := people[participant.Member]; exists {
+			roles[participant.Member] = participant.Role
+		}
+	}
+	return roles
 }

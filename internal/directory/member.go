@@ -115,3 +115,18 @@ func CheckMember(t Tenant, m Member) Problems {
 	}
 	return problems
 }
+
+// WithoutFaults is the member without what CheckMember finds wrong, so that a
+// member who is live stays under control in spite of a fault.
+func WithoutFaults(t Tenant, m Member) Member {
+	if len(checkTimeZone("", m.TimeZone)) > 0 {
+		m.TimeZone = t.TimeZone
+	}
+	attributes := maps.Clone(m.Attributes)
+	maps.DeleteFunc(attributes, func(name, _ string) bool {
+		_, declared := t.Attribute(name)
+		return !declared
+	})
+	m.Attributes = attributes
+	return m
+}

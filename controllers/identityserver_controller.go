@@ -1,0 +1,127 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/status"
+)
+
+// +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/status,verbs=patch
+// +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// identityServers is the controller of IdentityServer.
+type identityServers struct {
+	client.Client
+	// secrets reads Secrets from the API server: they are never cached.
+	secrets  client.Reader
+	servers  *Servers
+	launcher Launcher
+	wakers   *wakers
+	follow   *follower
+}
+
+func (k *identityServers) newObject() *v1alpha1.IdentityServer { return &v1alpha1.IdentityServer{} }
+
+func (k *identityServers) setup(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("identityserver").
+		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
+		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
+		WatchesRawSource(k.wakers.servers).
+		WithOptions(controllerOptions(1)).
+		Complete(&reconciler[*v1alpha1.IdentityServer]{
+			client: k.Client, events: mgr.GetEventRecorder("identityserver-controller"), kind: k,
+		})
+}
+
+// ofSecret wakes the servers that a Secret configures.
+func (k *identityServers) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	return requests(namesOf(ctx, k.Client, &v1alpha1.IdentityServerList{},
+		client.InNamespace(secret.GetNamespace()), client.MatchingFields{bySecret: secret.GetName()}))
+}
+
+// ofTenant wakes the tenant's server, which counts its tenants.
+func ofTenant(_ context.Context, tenant client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: serverName(tenant.(*v1alpha1.Tenant))}}
+}
+
+// attempt starts the server or brings it up to date.
+func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.IdentityServer, report *status.Report) {
+	report.Add(accepted())
+	config, ok := k.gather(ctx, server, report)
+	if !ok {
+		return
+	}
+	report.Add(resolved())
+	if err := ensureFinalizer(ctx, k.Client, server); err != nil {
+		report.Add(unavailable(v1alpha1.UnavailableReason, "The finalizer could not be written; it is tried again.", err))
+		return
+	}
+	name := client.ObjectKeyFromObject(server)
+	service, err := k.launcher.Ensure(ctx, name, config)
+	if err != nil {
+		k.servers.remove(name)
+		report.Add(startFailed(err))
+		return
+	}
+	if k.servers.set(context.WithoutCancel(ctx), name, service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
+		k.follow.wakeAll(ctx, name)
+	}
+	report.Add(status.Outcome{
+		Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
+		Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
+	})
+	k.observe(ctx, server)
+}
+
+// retract takes every tenant offline before the server stops, so that nobody
+// who is deleted meanwhile can log in when it comes back. What is still
+// declared then is restored as it was.
+func (k *identityServers) retract(ctx context.Context, server *v1alpha1.IdentityServer) (string, error) {
+	name := client.ObjectKeyFromObject(server)
+	note := ""
+	if running := k.servers.Get(name); running != nil {
+		if err := retractTenants(ctx, running); err != nil {
+			return "", err
+		}
+	} else {
+		note = "Let go although the server did not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
+	}
+	k.servers.remove(name)
+	if err := k.launcher.Stop(ctx, name); err != nil {
+		return "", err
+	}
+	k.follow.wakeAll(ctx, name)
+	return note, nil
+}
+
+// observe writes the status fields of a server that runs.
+func (k *identityServers) observe(ctx context.Context, server *v1alpha1.IdentityServer) {
+	tenants := namesOf(ctx, k.Client, &v1alpha1.TenantList{}, client.MatchingFields{byServer: client.ObjectKeyFromObject(server).String()})
+	server.Status.Version = k.launcher.Version()
+	server.Status.Storage = "SQLite"
+	if storage := server.Spec.Storage; storage != nil && storage.Postgres != nil {
+		server.Status.Storage = "PostgreSQL"
+	}
+	count := int32(len(tenants)) // #nosec G115 -- fewer than fit in etcd
+	server.Status.Tenants = &count
+}

@@ -1,0 +1,177 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
+	"tegata.dev/tegata/internal/status"
+)
+
+const (
+	// encryptionKey is the key within the encryption Secret, and its length in bytes.
+	encryptionKey      = "key"
+	encryptionKeyBytes = 32
+)
+
+// encryptionSecretName holds the key that seals secrets at rest. Back it up
+// with the database: neither is of use without the other.
+func encryptionSecretName(server string) string { return derivedName(server, "-encryption") }
+
+// serverSecretNames are the Secrets that configure a server.
+func serverSecretNames(server *v1alpha1.IdentityServer) []string {
+	names := []string{encryptionSecretName(server.Name)}
+	if storage := server.Spec.Storage; storage != nil && storage.Postgres != nil {
+		names = append(names, storage.Postgres.ConnectionSecretRef.Name)
+	}
+	if mail := server.Spec.Mail; mail != nil && mail.SMTP.CredentialsSecretRef != nil {
+		names = append(names, mail.SMTP.CredentialsSecretRef.Name)
+	}
+	return names
+}
+
+// gather reads everything the server's configuration names; false where
+// something is missing, which the report then says.
+func (k *identityServers) gather(ctx context.Context, server *v1alpha1.IdentityServer, report *status.Report) (ServerConfig, bool) {
+	config := ServerConfig{ExternalURL: server.Spec.ExternalURL, Listen: server.Spec.Embedded.Listen}
+	for _, network := range server.Spec.TrustedProxies {
+		prefix, err := netip.ParsePrefix(string(network))
+		if err != nil {
+			report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, fmt.Sprintf("trustedProxies: %q is not a network in CIDR form.", network)))
+			return config, false
+		}
+		config.TrustedProxies = append(config.TrustedProxies, prefix.Masked())
+	}
+	if storage := server.Spec.Storage; storage != nil && storage.Postgres != nil {
+		ref := storage.Postgres.ConnectionSecretRef
+		dsn, ok := k.read(ctx, server.Namespace, ref.Name, "spec.storage.postgres.connectionSecretRef", report, ref.Key)
+		if !ok {
+			return config, false
+		}
+		config.PostgresDSN = string(dsn[ref.Key])
+	}
+	if !k.gatherMail(ctx, server, &config, report) {
+		return config, false
+	}
+	key, err := k.ensureEncryptionKey(ctx, server)
+	if err != nil {
+		report.Add(readFailed("The encryption Secret", err))
+		return config, false
+	}
+	if len(key) != encryptionKeyBytes {
+		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
+			fmt.Sprintf("Secret %q must hold %d bytes in %q; restore it from your backup, for without it what the database seals cannot be read.",
+				encryptionSecretName(server.Name), encryptionKeyBytes, encryptionKey)))
+		return config, false
+	}
+	config.Key = key
+	return config, true
+}
+
+func (k *identityServers) gatherMail(ctx context.Context, server *v1alpha1.IdentityServer, config *ServerConfig, report *status.Report) bool {
+	mail := server.Spec.Mail
+	if mail == nil {
+		return true
+	}
+	config.Mail = &MailConfig{From: mail.From, Host: mail.SMTP.Host, Port: int(mail.SMTP.Port), TLS: string(mail.SMTP.TLS)}
+	if config.Mail.TLS == "" {
+		config.Mail.TLS = string(v1alpha1.SMTPStartTLS)
+	}
+	ref := mail.SMTP.CredentialsSecretRef
+	if ref == nil {
+		return true
+	}
+	credentials, ok := k.read(ctx, server.Namespace, ref.Name, "spec.mail.smtp.credentialsSecretRef", report,
+		corev1.BasicAuthUsernameKey, corev1.BasicAuthPasswordKey)
+	if !ok {
+		return false
+	}
+	config.Mail.Username = string(credentials[corev1.BasicAuthUsernameKey])
+	config.Mail.Password = string(credentials[corev1.BasicAuthPasswordKey])
+	return true
+}
+
+// read reads a Secret that must hold the keys; otherwise the report says what is missing.
+func (k *identityServers) read(ctx context.Context, namespace, name, field string, report *status.Report, keys ...string) (map[string][]byte, bool) {
+	secret := &corev1.Secret{}
+	err := k.secrets.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
+			fmt.Sprintf("Secret %q does not exist in this namespace; create it or correct %s.", name, field)))
+		return nil, false
+	case err != nil:
+		report.Add(readFailed("A Secret", err))
+		return nil, false
+	}
+	for _, key := range keys {
+		if len(secret.Data[key]) == 0 {
+			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
+				fmt.Sprintf("Secret %q has no key %q; add it or correct %s.", name, key, field)))
+			return nil, false
+		}
+	}
+	return secret.Data, true
+}
+
+// ensureEncryptionKey reads the sealing key and makes it once. It is not owned
+// by the server, so that deleting and re-making the server loses nothing.
+func (k *identityServers) ensureEncryptionKey(ctx context.Context, server *v1alpha1.IdentityServer) ([]byte, error) {
+	name := types.NamespacedName{Namespace: server.Namespace, Name: encryptionSecretName(server.Name)}
+	secret := &corev1.Secret{}
+	err := k.secrets.Get(ctx, name, secret)
+	if !apierrors.IsNotFound(err) {
+		return secret.Data[encryptionKey], err
+	}
+	key := make([]byte, encryptionKeyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	secret = &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+		Data:       map[string][]byte{encryptionKey: key},
+	}
+	return key, k.Create(ctx, secret)
+}
+
+// startFailed tells why the server does not run; the cause is what the person
+// has to mend, and the server's errors carry no secrets.
+func startFailed(err error) status.Outcome {
+	return unavailable(v1alpha1.StartFailedReason, fmt.Sprintf("The server could not be started: %v.", err), err)
+}
+
+// retractTenants deletes every tenant that the server holds.
+func retractTenants(ctx context.Context, server *Server) error {
+	var after admin.Key
+	for {
+		page, err := server.Digests(ctx, after, admin.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, entry := range page {
+			if entry.Key.Kind != admin.KindTenant {
+				continue
+			}
+			if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner}); err != nil {
+				return err
+			}
+		}
+		if len(page) < admin.MaxPage {
+			return nil
+		}
+		after = page[len(page)-1].Key
+	}
+}

@@ -1,0 +1,186 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/status"
+)
+
+const (
+	// firstRetry and lastRetry bound the back-off of transient failures.
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// kind is what one controller does; the shape around it is in reconciler.
+type kind[T status.Object] interface {
+	// newObject returns an empty object to read into.
+	newObject() T
+	// attempt makes the object live and writes its status fields; what it could
+	// and could not do goes into the report.
+	attempt(ctx context.Context, object T, report *status.Report)
+	// retract takes the object out of the IdP before it is deleted. A note says
+	// what could not be undone, where the object is let go nevertheless.
+	retract(ctx context.Context, object T) (note string, err error)
+}
+
+// reconciler is the shape that every kind shares (design section 6).
+type reconciler[T status.Object] struct {
+	client client.Client
+	events events.EventRecorder
+	kind   kind[T]
+}
+
+// Reconcile brings one object and its status up to date.
+func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	object := r.kind.newObject()
+	if err := r.client.Get(ctx, request.NamespacedName, object); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before, err := status.SnapshotOf(object)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition)
+	gone := false
+	defer func() {
+		if !gone {
+			result, err = r.finish(ctx, before, object, report)
+		}
+	}()
+
+	if !object.GetDeletionTimestamp().IsZero() {
+		gone = r.delete(ctx, object, report)
+		return ctrl.Result{}, nil
+	}
+	r.kind.attempt(ctx, object, report)
+	return ctrl.Result{}, nil
+}
+
+// delete retracts the object and lets it go; false means that status must say why not.
+func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Report) bool {
+	if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+		return true
+	}
+	note, err := r.kind.retract(ctx, object)
+	if err == nil {
+		err = r.removeFinalizer(ctx, object)
+	}
+	if err != nil {
+		report.Add(unavailable(v1alpha1.DeletionFailedReason,
+			"The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted.", err))
+		return false
+	}
+	if note != "" {
+		r.events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReleasedReason, "Delete", "%s", note)
+	}
+	return true
+}
+
+func (r *reconciler[T]) removeFinalizer(ctx context.Context, object T) error {
+	before := object.DeepCopyObject().(T)
+	controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer)
+	return client.IgnoreNotFound(r.client.Patch(ctx, object, client.MergeFrom(client.Object(before))))
+}
+
+// finish writes status where it changed, tells of transitions, and returns what
+// the report asks for.
+func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, object T, report *status.Report) (ctrl.Result, error) {
+	report.Write(object)
+	written, err := before.Patch(ctx, r.client, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return ctrl.Result{}, nil
+	case err != nil:
+		return ctrl.Result{}, fmt.Errorf("status could not be written: %w", err)
+	case written:
+		r.announce(before, object)
+	}
+	return report.Result()
+}
+
+// announce emits an event when an object begins to fail and when it recovers.
+func (r *reconciler[T]) announce(before status.Snapshot, object T) {
+	was := before.Condition(status.Ready)
+	is := meta.FindStatusCondition(object.GetConditions(), status.Ready)
+	switch {
+	case status.Failed(object.GetConditions()) && (!before.Failed() || was == nil || was.Reason != is.Reason):
+		r.events.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
+	case is.Status == metav1.ConditionTrue && before.Failed():
+		r.events.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Reconcile", "%s", is.Message)
+	}
+}
+
+// ensureFinalizer adds ours before anything is published. The patch returns the
+// server's object, so status fields must be set after it.
+func ensureFinalizer(ctx context.Context, c client.Client, object client.Object) error {
+	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+		return nil
+	}
+	before := object.DeepCopyObject().(client.Object)
+	controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
+	// The list of finalizers is replaced as a whole, so nobody else's may be lost.
+	return c.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+}
+
+// controllerOptions are the same for every kind.
+func controllerOptions(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+	}
+}
+
+func accepted() status.Outcome {
+	return status.Outcome{Condition: v1alpha1.AcceptedCondition, Reason: v1alpha1.AcceptedReason, Message: "The spec is valid."}
+}
+
+func resolved() status.Outcome {
+	return status.Outcome{Condition: v1alpha1.ResolvedRefsCondition, Reason: v1alpha1.ResolvedRefsReason, Message: "Everything the spec names exists."}
+}
+
+func published() status.Outcome {
+	return status.Outcome{Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.PublishedReason, Message: "Live in the IdP."}
+}
+
+func mustAct(condition, reason, message string) status.Outcome {
+	return status.Outcome{Condition: condition, Verdict: status.UserMustAct, Reason: reason, Message: message}
+}
+
+func waits(condition, reason, message string) status.Outcome {
+	return status.Outcome{Condition: condition, Verdict: status.Waits, Reason: reason, Message: message}
+}
+
+// unavailable is a transient failure of publishing. The cause goes to the log
+// only: it may change from one attempt to the next.
+func unavailable(reason, message string, cause error) status.Outcome {
+	return status.Outcome{
+		Condition: v1alpha1.PublishedCondition, Verdict: status.Retries,
+		Reason: reason, Message: message, Err: cause,
+	}
+}
+
+// readFailed is a transient failure to read from the API server.
+func readFailed(what string, cause error) status.Outcome {
+	return unavailable(v1alpha1.UnavailableReason, what+" could not be read; it is tried again.", fmt.Errorf("%s: %w", what, cause))
+}

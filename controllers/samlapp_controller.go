@@ -1,0 +1,109 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/endpoints"
+	"tegata.dev/tegata/internal/status"
+)
+
+// samlApps is the controller of SAMLApp.
+type samlApps struct {
+	appSupport
+	wakers *wakers
+}
+
+func (k *samlApps) newObject() *v1alpha1.SAMLApp { return &v1alpha1.SAMLApp{} }
+
+func (k *samlApps) setup(mgr ctrl.Manager) error {
+	return k.watchReferences(ctrl.NewControllerManagedBy(mgr).
+		Named("samlapp").
+		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}))).
+		// The tenant's certificates and URLs are shown here too.
+		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(shownChanged)).
+		WatchesRawSource(k.wakers.samlApps).
+		WithOptions(controllerOptions(2)).
+		Complete(&reconciler[*v1alpha1.SAMLApp]{
+			client: k.Client, events: mgr.GetEventRecorder("samlapp-controller"), kind: k,
+		})
+}
+
+// shownChanged passes a change of what a SAMLApp shows of its tenant.
+var shownChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1alpha1.Tenant).Status, e.ObjectNew.(*v1alpha1.Tenant).Status
+		return before.Issuer != after.Issuer || fingerprints(before) != fingerprints(after)
+	},
+}
+
+func fingerprints(tenant v1alpha1.TenantStatus) string {
+	var all string
+	for _, certificate := range tenant.Certificates {
+		all += certificate.Fingerprint
+	}
+	return all
+}
+
+// attempt publishes the app and shows what its administrator must enter.
+func (k *samlApps) attempt(ctx context.Context, app *v1alpha1.SAMLApp, report *status.Report) {
+	in := k.find(ctx, app, report)
+	if in == nil {
+		return
+	}
+	if !in.tenant.Plan.AllowsSAMLApps() {
+		k.takeOffline(ctx, app, in, report)
+		return
+	}
+	icon, ok := readImage(ctx, k.uncached, app.Namespace, app.Spec.Icon, "spec.icon", report)
+	if !ok {
+		return
+	}
+	k.checkAndPublish(ctx, app, in, directorySAMLApp(in.tenant.Slug, app, icon), report)
+	observeSAMLApp(app, in)
+}
+
+// takeOffline keeps an app that the plan does not allow, not Ready (O1.5).
+func (k *samlApps) takeOffline(ctx context.Context, app *v1alpha1.SAMLApp, in *scope, report *status.Report) {
+	report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.PlanReason,
+		fmt.Sprintf("Plan Free of tenant %s does not include SAML apps; set the Tenant's spec.plan to Plus.", in.tenant.Slug)))
+	if app.Status.PublishedTo == nil {
+		return
+	}
+	if _, err := k.retract(ctx, app); err != nil {
+		report.Add(unavailable(v1alpha1.UnavailableReason, "The app could not be taken offline yet; it is tried again.", err))
+		return
+	}
+	app.Status.PublishedTo = nil
+}
+
+func (k *samlApps) retract(ctx context.Context, app *v1alpha1.SAMLApp) (string, error) {
+	return k.publisher.retract(ctx, app, k.kind)
+}
+
+// observeSAMLApp shows what the service provider's administrator must enter.
+func observeSAMLApp(app *v1alpha1.SAMLApp, in *scope) {
+	tenant, fields := in.resource.Status, &app.Status
+	if tenant.Issuer == "" || in.server == nil {
+		return
+	}
+	fields.Issuer = tenant.Issuer
+	fields.SingleSignOnURL = tenant.SingleSignOnURL
+	fields.MetadataURL = tenant.MetadataURL
+	fields.InitiateURL = endpoints.IdPInitiated(in.server.externalURL, in.tenant.Slug, app.Name)
+	fields.Certificates = tenant.Certificates
+}

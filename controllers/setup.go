@@ -1,0 +1,61 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
+)
+
+// Options are what the controllers need from the process around them.
+type Options struct {
+	// Launcher runs the identity servers.
+	Launcher Launcher
+	// Clock defaults to time.Now.
+	Clock Clock
+	// MemberWorkers is how many members are worked on at once; default 32. Their
+	// changes are coalesced, so more workers make fewer and larger batches.
+	MemberWorkers int
+}
+
+// SetupWithManager adds every controller to the manager.
+func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	if options.MemberWorkers == 0 {
+		options.MemberWorkers = 32
+	}
+	if err := addIndexes(ctx, mgr); err != nil {
+		return err
+	}
+	servers, wakers := NewServers(), newWakers()
+	follow := &follower{Client: mgr.GetClient(), wakers: wakers}
+	options.Launcher.OnExit(wakers.servers.wakeOne)
+	shared := publisher{Client: mgr.GetClient(), servers: servers}
+	apps := func(kind admin.Kind, newList func() client.ObjectList) appSupport {
+		return appSupport{publisher: shared, uncached: mgr.GetAPIReader(), newList: newList, kind: kind}
+	}
+	for _, controller := range []interface{ setup(ctrl.Manager) error }{
+		&identityServers{Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, launcher: options.Launcher, wakers: wakers, follow: follow},
+		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
+		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},
+		&groups{publisher: shared, wakers: wakers},
+		&samlApps{appSupport: apps(admin.KindSAMLApp, func() client.ObjectList { return &v1alpha1.SAMLAppList{} }), wakers: wakers},
+		&linkApps{appSupport: apps(admin.KindLinkApp, func() client.ObjectList { return &v1alpha1.LinkAppList{} }), wakers: wakers},
+	} {
+		if err := controller.setup(mgr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
