@@ -98,7 +98,7 @@ func newWorldOver(t *testing.T, start func(*httptest.Server)) *world {
 	w.Expect(err).NotTo(HaveOccurred())
 	site, err = web.New(web.Options{
 		Store: w.store, Hasher: password.NewHasher(password.Options{Memory: 64, Time: 1}), ExternalURL: w.server.URL,
-		Now: w.clock.Now, Metrics: metrics, Log: testr.New(t),
+		Now: w.clock.Now, Metrics: metrics, Ready: w.store.Ping, Log: testr.New(t),
 	})
 	w.Expect(err).NotTo(HaveOccurred())
 	key, err := sharedKey()
@@ -291,6 +291,24 @@ func (p *page) submit(action string, pairs ...string) *page {
 		form.Set(pairs[i], pairs[i+1])
 	}
 	return p.browser.post(action, form)
+}
+
+// input is the value of the first input of that name on the page.
+func (p *page) input(name string) string {
+	for node := range p.root.Descendants() {
+		if node.Type == html.ElementNode && node.Data == "input" && attribute(node, "name") == name {
+			return attribute(node, "value")
+		}
+	}
+	return ""
+}
+
+// show is a page that another site made.
+func (b *browser) show(body []byte) *page {
+	b.world.t.Helper()
+	root, err := html.Parse(bytes.NewReader(body))
+	b.world.Expect(err).NotTo(HaveOccurred())
+	return &page{browser: b, body: string(body), root: root}
 }
 
 func (p *page) path() string { return p.url.Path }

@@ -44,7 +44,7 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// SessionLifetime is absolute from the log-in; default 12 h.
 	SessionLifetime time.Duration
-	// Ready reports why the server is not ready, nil when it is; default the store's Ping.
+	// Ready reports why the server is not ready, nil when it is.
 	Ready   func(context.Context) error
 	Metrics *Metrics
 	// Now is the clock; default time.Now.
@@ -74,9 +74,6 @@ func New(o Options) (*Site, error) {
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
-	}
-	if o.Ready == nil {
-		o.Ready = o.Store.Ping
 	}
 	origin, err := ParseExternalURL(o.ExternalURL)
 	if err != nil {
