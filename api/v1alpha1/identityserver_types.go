@@ -17,7 +17,7 @@ type IdentityServerSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@ ]+$')",message="must be scheme://host[:port] without path, query or trailing slash, for example https://id.example.co.jp"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([A-Za-z0-9.-]+|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?$')",message="must be scheme://host[:port] without path, query or trailing slash, for example https://id.example.co.jp"
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('https://') || self.matches('^http://(localhost|127[.][0-9.]+|[[]::1[]])(:[0-9]+)?$')",message="must be https; plain http is allowed for loopback addresses (localhost, 127.0.0.1, [::1]) only"
 	ExternalURL string `json:"externalURL,omitempty"`
 

@@ -24,7 +24,7 @@ type MemberSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=254
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ \\t\\r\\n\\'\"<>(),;:\\\\\\\\[\\\\]]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$')",message="must be a mail address such as taro@example.co.jp, without spaces, quotes or apostrophes"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@\\\\p{Z}\\\\p{C}\\'\"<>(),;:\\\\\\\\[\\\\]]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$')",message="must be a mail address such as taro@example.co.jp, without spaces, quotes or apostrophes"
 	Mail string `json:"mail,omitempty"`
 
 	// role in the tenant: SuperAdmin 特権管理者, GroupCreator

@@ -112,6 +112,7 @@ type ServiceProvider struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:XValidation:rule="self.filter(a, has(a.default) && a.default).size() <= 1",message="at most one assertion consumer service may be the default"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(a, has(a.index)) || self.all(a, has(a.index) && self.exists_one(b, has(b.index) && b.index == a.index))",message="give every assertion consumer service an index of its own, or none of them one"
 	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices,omitempty"`
 }
 
@@ -124,7 +125,8 @@ type AssertionConsumerService struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@\\\\s]+([/?][^#\\\\s]*)?$')",message="must be an absolute http or https URL without user name or fragment"
 	URL string `json:"url,omitempty"`
 
-	// index that requests may refer to. Absent: the position in the list, from 0.
+	// index that requests may refer to, declared for all or none. Absent: the
+	// position in the list, from 0.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=65535

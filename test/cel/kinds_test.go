@@ -1,0 +1,317 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package cel
+
+import "strings"
+
+var (
+	anotherTenant = []edit{set("spec.tenantRef.name", "other")}
+	longMail      = strings.Repeat("m", 254-len("@acme.example")) + "@acme.example"
+)
+
+// webAddresses that no URL field takes.
+var webAddresses = []any{
+	"javascript:alert(1)", "data:text/html,hello", "ftp://sp.example/", "//sp.example/acs", "/acs", "sp.example/acs",
+	"https://", "https:///acs", "https://user@sp.example/", "https://user:password@sp.example/acs",
+	"https://sp.example/a b", "https://sp.example/\nacs", "https://sp.example\\@evil.example/", " https://sp.example/", "HTTPS://sp.example/",
+}
+
+var identityServerRules = []ruleTest{
+	{
+		kind: "IdentityServer", path: "spec",
+		message:  `say where the server runs: set spec.embedded: {listen: "127.0.0.1:8080"} to run it in the operator's process`,
+		accepted: []variant{with("embedded")},
+		refused:  []variant{with("nowhere", unset("spec.embedded"))},
+	},
+	{
+		kind: "IdentityServer", path: "spec.externalURL",
+		message:  "must be scheme://host[:port] without path, query or trailing slash, for example https://id.example.co.jp",
+		accepted: each("spec.externalURL", "https://id.example.co.jp", "https://id.example.co.jp:8443", "https://[2001:db8::1]:8443", "http://127.0.0.1:18080"),
+		refused: each("spec.externalURL", "https://id.example.co.jp/", "https://id.example.co.jp/login", "https://id.example.co.jp?a=b",
+			"https://id.example.co.jp#a", "https://user@id.example.co.jp", "https://id example.co.jp", "https://id.example.co.jp\n", "https://id.example.co.jp:port",
+			"id.example.co.jp", "ftp://id.example.co.jp", "https://", "javascript:alert(1)"),
+	},
+	{
+		kind: "IdentityServer", path: "spec.externalURL",
+		message:  "must be https; plain http is allowed for loopback addresses (localhost, 127.0.0.1, [::1]) only",
+		accepted: each("spec.externalURL", "http://localhost", "http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"),
+		refused:  each("spec.externalURL", "http://id.example.co.jp", "http://127.0.0.1.example.co.jp", "http://localhost.example.co.jp:8080", "http://10.0.0.1"),
+	},
+	{
+		kind: "IdentityServer", path: "spec.embedded.listen", message: "must be host:port or :port",
+		accepted: each("spec.embedded.listen", ":8080", "127.0.0.1:8080", "localhost:8080", "[::1]:8080"),
+		refused:  each("spec.embedded.listen", "8080", "127.0.0.1", "http://127.0.0.1:8080", "::1:8080", "127.0.0.1:http", "127.0.0.1:808080"),
+	},
+	{
+		kind: "IdentityServer", path: "spec.storage", message: "set exactly one of sqlite and postgres",
+		accepted: []variant{with("sqlite", set("spec.storage.sqlite", map[string]any{})), full("postgres")},
+		refused:  []variant{with("neither", set("spec.storage", map[string]any{})), full("both", set("spec.storage.sqlite", map[string]any{}))},
+	},
+	{
+		kind: "IdentityServer", path: "spec.mail.from", message: `must be a mail address or "Name <address>"`,
+		accepted: []variant{
+			full("address", set("spec.mail.from", "no-reply@example.co.jp")),
+			full("name and address", set("spec.mail.from", "株式会社アクメ <no-reply@example.co.jp>")),
+		},
+		refused: []variant{
+			full("name", set("spec.mail.from", "Tegata")),
+			full("two addresses", set("spec.mail.from", "a@example.co.jp, b@example.co.jp")),
+			full("another header", set("spec.mail.from", "Tegata\r\nBcc: x <a@example.co.jp>")),
+		},
+	},
+	{
+		kind: "IdentityServer", path: "spec.trustedProxies[]", message: "must be a network in CIDR form, for example 10.0.0.0/8",
+		accepted: each("spec.trustedProxies.0", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"),
+		refused:  each("spec.trustedProxies.0", "10.0.0.0", "10.0.0.0/33", "proxy.example", "all"),
+	},
+	{
+		kind: "IdentityServer", path: "spec.tenants", message: "selector goes with from: Selector, and only with it",
+		accepted: []variant{full("selector"), with("all", set("spec.tenants.from", "All")), with("same", set("spec.tenants.from", "Same"))},
+		refused: []variant{
+			with("selector missing", set("spec.tenants.from", "Selector")),
+			full("selector with All", set("spec.tenants.from", "All")),
+		},
+	},
+}
+
+var tenantRules = []ruleTest{
+	{
+		kind: "Tenant", path: "",
+		message: "a name with dots or more than 63 characters cannot stand in URLs; set spec.slug",
+		accepted: []variant{
+			with("63 characters", set("metadata.name", strings.Repeat("a", 63))),
+			with("dots and a slug", set("metadata.name", "acme.co.jp"), set("spec.slug", "acme")),
+			with("253 characters and a slug", set("metadata.name", strings.Repeat("a", 253)), set("spec.slug", "acme")),
+		},
+		refused: []variant{
+			with("64 characters", set("metadata.name", strings.Repeat("a", 64))),
+			with("dots", set("metadata.name", "acme.co.jp")),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec",
+		message: "slug is immutable: it stands in the URLs that service providers were given; make a new Tenant instead",
+		accepted: []variant{
+			update("unchanged", []edit{set("spec.slug", "acme")}, []edit{set("spec.slug", "acme"), set("spec.displayName", "アクメ")}),
+			update("never set", nil, []edit{set("spec.displayName", "アクメ")}),
+		},
+		refused: []variant{
+			update("changed", []edit{set("spec.slug", "acme")}, []edit{set("spec.slug", "other")}),
+			update("set later", nil, []edit{set("spec.slug", "other")}),
+			update("set later to the name", nil, []edit{set("spec.slug", "acme")}),
+			update("unset", []edit{set("spec.slug", "acme")}, nil),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec", message: "identityServerRef is immutable; make a new Tenant instead",
+		accepted: []variant{update("unchanged", nil, []edit{set("spec.displayName", "アクメ")})},
+		refused: []variant{
+			update("changed", nil, []edit{set("spec.identityServerRef.name", "other")}),
+			update("namespace set", nil, []edit{set("spec.identityServerRef.namespace", "other")}),
+			update("namespace unset", []edit{set("spec.identityServerRef.namespace", "identity-system")}, nil),
+			update("namespace changed", []edit{set("spec.identityServerRef.namespace", "identity-system")}, []edit{set("spec.identityServerRef.namespace", "other")}),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec.slug",
+		message:  "must consist of lower-case letters, digits and '-', and start and end with a letter or digit",
+		accepted: each("spec.slug", "a", "acme-2", strings.Repeat("a", 63)),
+		refused:  each("spec.slug", "Acme", "-acme", "acme-", "acme.co", "acme/../other", "アクメ"),
+	},
+	{
+		kind: "Tenant", path: "spec.domains[]", message: "must be a mail domain in lower case, for example example.co.jp",
+		accepted: each("spec.domains.0", "example.co.jp", "xn--eckwd4c7c.jp", strings.Repeat("a", 253)),
+		refused:  each("spec.domains.0", "Example.co.jp", "@example.co.jp", "example..jp", "example.jp.", "-example.jp", "*.example.jp", "https://example.jp"),
+	},
+	{
+		kind: "Tenant", path: "spec.attributes[]", message: "unique is immutable; make a new attribute instead",
+		accepted: []variant{
+			update("display name changed", attribute("employeeNumber", true), []edit{
+				set("spec.attributes.0", map[string]any{"name": "employeeNumber", "displayName": "社員番号(新)", "unique": true}),
+			}),
+			update("false said aloud", attribute("employeeNumber", nil), attribute("employeeNumber", false)),
+			update("another attribute", attribute("employeeNumber", true), attribute("costCenter", false)),
+			update("removed", attribute("employeeNumber", true), nil),
+		},
+		refused: []variant{
+			update("to true", attribute("employeeNumber", nil), attribute("employeeNumber", true)),
+			update("to false", attribute("employeeNumber", true), attribute("employeeNumber", false)),
+			update("unset", attribute("employeeNumber", true), attribute("employeeNumber", nil)),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec.attributes[].name",
+		message: "must start with a letter and consist of letters, digits, '-' and '_'",
+		accepted: []variant{
+			with("letters", attribute("employeeNumber", nil)...),
+			with("63 characters", attribute("a_-"+strings.Repeat("9", 60), nil)...),
+		},
+		refused: []variant{
+			with("digit first", attribute("1st", nil)...),
+			with("Japanese", attribute("社員番号", nil)...),
+			with("space", attribute("employee number", nil)...),
+			with("dot", attribute("employee.number", nil)...),
+		},
+	},
+}
+
+func attribute(name string, unique any) []edit {
+	definition := map[string]any{"name": name, "displayName": "属性"}
+	if unique != nil {
+		definition["unique"] = unique
+	}
+	return []edit{set("spec.attributes.0", definition)}
+}
+
+var memberRules = []ruleTest{
+	{
+		kind: "Member", path: "spec", message: "tenantRef is immutable; a member cannot move to another tenant",
+		accepted: []variant{update("unchanged", nil, []edit{set("spec.role", "SuperAdmin")})},
+		refused:  []variant{update("changed", nil, anotherTenant)},
+	},
+	{
+		kind: "Member", path: "spec", message: "a SuperAdmin always holds every additional permission; remove additionalPermissions",
+		accepted: []variant{
+			with("SuperAdmin alone", set("spec.role", "SuperAdmin")),
+			with("Staff with permissions", set("spec.additionalPermissions", []any{"AssetManager", "DeviceManager"})),
+		},
+		refused: []variant{with("SuperAdmin with a permission", set("spec.role", "SuperAdmin"), set("spec.additionalPermissions", []any{"AssetManager"}))},
+	},
+	{
+		kind: "Member", path: "spec.mail",
+		message: "must be a mail address such as taro@example.co.jp, without spaces, quotes or apostrophes",
+		accepted: each("spec.mail", "taro@example.co.jp", "taro.yamada+tegata@example.co.jp", "t_y-1@sub.example.co.jp", "Taro@Example.CO.JP",
+			"太郎@example.co.jp", "taro@localhost", longMail),
+		refused: each("spec.mail", "o'brien@example.co.jp", `"taro yamada"@example.co.jp`, "taro yamada@example.co.jp", "taro\u3000yamada@example.co.jp",
+			"taro@example.co.jp\n", "taro@example.co.jp\u3000", "taro", "taro@", "@example.co.jp", "taro@@example.co.jp", "taro@example..jp",
+			"taro@-example.jp", "<taro@example.co.jp>", "a,b@example.co.jp", `a\b@example.co.jp`, "a[b@example.co.jp", "taro\u202e@example.co.jp"),
+	},
+	{
+		kind: "Member", path: "spec.phone", message: "must consist of digits, spaces and + - ( ) #",
+		accepted: each("spec.phone", "03-6435-8570", "+81 (0)3 6435 8570 #12"),
+		refused:  each("spec.phone", "ext. 12", "\uff10\uff13-6435-8570", "call me"),
+	},
+}
+
+var groupRules = []ruleTest{
+	{
+		kind: "Group", path: "spec", message: "tenantRef is immutable; a group cannot move to another tenant",
+		accepted: []variant{update("unchanged", nil, []edit{set("spec.displayName", "営業一部")})},
+		refused:  []variant{update("changed", nil, anotherTenant)},
+	},
+	{
+		kind: "Group", path: "spec.members", message: "a group needs an administrator: give role Administrator to at least one member",
+		accepted: []variant{full("one administrator, one user")},
+		refused: []variant{
+			with("no role", unset("spec.members.0.role")),
+			with("users only", set("spec.members.0.role", "User")),
+			update("administrator taken away", nil, []edit{set("spec.members.0.role", "User")}),
+		},
+	},
+}
+
+var linkAppRules = append(appRules("LinkApp"), ruleTest{
+	kind: "LinkApp", path: "spec.url", message: "must be an absolute http or https URL without user name",
+	accepted: each("spec.url", "https://handbook.acme.example", "http://handbook.acme.example:8080/a?b=c#d", "https://就業規則.example/規則", "https://e.example?mail=a@b.example"),
+	refused:  each("spec.url", webAddresses...),
+})
+
+var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
+	{
+		kind: "SAMLApp", path: "spec.portal.loginURL", message: "must be an absolute http or https URL without user name",
+		accepted: each("spec.portal.loginURL", "https://wiki.acme.example/login#start"),
+		refused:  each("spec.portal.loginURL", webAddresses...),
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.entityID", message: "must not contain spaces",
+		accepted: each("spec.serviceProvider.entityID", "urn:example:wiki", "wiki", "https://wiki.acme.example/saml"),
+		refused:  each("spec.serviceProvider.entityID", "our wiki", "wiki\n", " wiki"),
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices", message: "at most one assertion consumer service may be the default",
+		accepted: []variant{
+			full("one default"),
+			full("default: false", set("spec.serviceProvider.assertionConsumerServices.1.default", false)),
+		},
+		refused: []variant{full("two defaults", set("spec.serviceProvider.assertionConsumerServices.1.default", true))},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices",
+		message: "give every assertion consumer service an index of its own, or none of them one",
+		accepted: []variant{
+			full("two indexes"),
+			full("no index", unset("spec.serviceProvider.assertionConsumerServices.0.index"), unset("spec.serviceProvider.assertionConsumerServices.1.index")),
+		},
+		refused: []variant{
+			full("one index twice", set("spec.serviceProvider.assertionConsumerServices.1.index", int64(5))),
+			full("one index only", unset("spec.serviceProvider.assertionConsumerServices.0.index")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices[].url",
+		message:  "must be an absolute http or https URL without user name or fragment",
+		accepted: each("spec.serviceProvider.assertionConsumerServices.0.url", "https://wiki.acme.example/acs?a=b", "https://wiki.acme.example", "http://127.0.0.1:18081/saml/acs"),
+		refused: each("spec.serviceProvider.assertionConsumerServices.0.url",
+			append([]any{"https://wiki.acme.example/acs#fragment", "https://wiki.acme.example#fragment", "https://wiki.acme.example?a=b#c"}, webAddresses...)...),
+	},
+	{
+		kind: "SAMLApp", path: "spec.nameID",
+		message: "emailAddress takes the member's mail and no attribute; every other format needs attribute: the name of a unique custom attribute",
+		accepted: []variant{
+			with("mail", set("spec.nameID.format", "emailAddress")),
+			full("attribute"),
+		},
+		refused: []variant{
+			full("mail and attribute", set("spec.nameID.format", "emailAddress")),
+			with("persistent without attribute", set("spec.nameID.format", "persistent")),
+			with("transient without attribute", set("spec.nameID.format", "transient")),
+			with("unspecified without attribute", set("spec.nameID.format", "unspecified")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.attributes[]", message: "set exactly one of from and value",
+		accepted: []variant{full("each kind")},
+		refused: []variant{
+			full("neither", unset("spec.attributes.0.from")),
+			full("both", set("spec.attributes.0.value", "v")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.attributes[].from", message: "set exactly one of field and attribute",
+		accepted: []variant{full("each kind")},
+		refused: []variant{
+			full("neither", set("spec.attributes.0.from", map[string]any{})),
+			full("both", set("spec.attributes.0.from.attribute", "costCenter")),
+		},
+	},
+}...)
+
+// appRules are the rules that both kinds of app have.
+func appRules(kind string) []ruleTest {
+	return []ruleTest{
+		{
+			kind: kind, path: "spec", message: "tenantRef is immutable; an app cannot move to another tenant",
+			accepted: []variant{update("unchanged", nil, []edit{set("spec.displayName", "別名")})},
+			refused:  []variant{update("changed", nil, anotherTenant)},
+		},
+		{
+			kind: kind, path: "spec", message: "defaultPermission must be one of permissions",
+			accepted: []variant{full("one of them"), full("none", unset("spec.defaultPermission"))},
+			refused: []variant{
+				full("another", set("spec.defaultPermission", "owner")),
+				with("without permissions", set("spec.defaultPermission", "owner")),
+			},
+		},
+		{
+			kind: kind, path: "spec", message: "at least one of permissions must have administrator: true",
+			accepted: []variant{full("one")},
+			refused: []variant{
+				full("none", unset("spec.permissions.0.administrator")),
+				full("false", set("spec.permissions.0.administrator", false)),
+			},
+		},
+	}
+}
