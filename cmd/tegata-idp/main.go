@@ -1,0 +1,80 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+// Command tegata-idp is the identity provider server.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	// Members' time zones are known wherever this runs.
+	_ "time/tzdata"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"tegata.dev/tegata/internal/idp"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// The exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, arguments []string, environment func(string) (string, bool), out, errOut io.Writer) int {
+	c, err := parse(arguments, environment, errOut)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(errOut, "tegata-idp: %v\n", err)
+		return exitUsage
+	case c.version:
+		fmt.Fprintln(out, "tegata-idp", version)
+		return 0
+	}
+	log := logr.FromSlogHandler(slog.NewJSONHandler(errOut, &slog.HandlerOptions{Level: c.level}))
+	if err := serve(ctx, c, log); err != nil {
+		log.Error(err, "Stopped by an error")
+		return exitFailure
+	}
+	return 0
+}
+
+func serve(ctx context.Context, c *configuration, log logr.Logger) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	c.options.Log, c.options.Registerer = log, registry
+	server, err := idp.New(ctx, c.options)
+	if err != nil {
+		return err
+	}
+	log.Info("Starting", "version", version)
+	stopSides, err := c.listenSides(ctx, server, registry, log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	defer stopSides()
+	return server.Run(ctx)
+}
