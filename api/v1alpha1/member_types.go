@@ -311,12 +311,12 @@ type PublishedTo struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.role`
 // +kubebuilder:selectablefield:JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Mail",type=string,JSONPath=`.spec.mail`
-// +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Last Login",type=date,JSONPath=`.status.lastLogin`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Role",type=string,priority=1,JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="ID",type=string,priority=1,JSONPath=`.status.id`
 // +kubebuilder:printcolumn:name="Password",type=string,priority=1,JSONPath=`.status.password.state`
 // +kubebuilder:printcolumn:name="Mail Kind",type=string,priority=1,JSONPath=`.status.mailKind`

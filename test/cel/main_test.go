@@ -13,7 +13,6 @@ import (
 	"os"
 	"testing"
 
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -21,14 +20,15 @@ import (
 const crdDirectory = "../../config/crd/bases"
 
 var (
-	server     client.Client
-	restConfig *rest.Config
+	environment   *envtest.Environment
+	administrator = envtest.User{Name: "administrator", Groups: []string{"system:masters"}}
+	server        client.Client
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (code int) {
-	environment := &envtest.Environment{
+	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{crdDirectory},
 		ErrorIfCRDPathMissing: true,
 	}
@@ -45,7 +45,6 @@ func run(m *testing.M) (code int) {
 	}()
 	// The suite sends hundreds of small requests one after another.
 	config.QPS, config.Burst = -1, -1
-	restConfig = config
 	server, err = client.New(config, client.Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error: making a client failed:", err)
