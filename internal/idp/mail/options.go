@@ -83,7 +83,8 @@ func newTransport(o SMTPOptions) (*transport, error) {
 	}
 	options = append(options, gomail.WithPort(port))
 	if o.Username != "" {
-		options = append(options, gomail.WithSMTPAuth(authentication(o.Security)), gomail.WithUsername(o.Username), gomail.WithPassword(o.Password))
+		// Without TLS it never picks a mechanism that shows the password.
+		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(o.Username), gomail.WithPassword(o.Password))
 	}
 	client, err := gomail.NewClient(o.Host, options...)
 	if err != nil {
@@ -97,13 +98,4 @@ func portOr(port, byDefault int) int {
 		return byDefault
 	}
 	return port
-}
-
-// authentication picks the mechanism with the server; without TLS never one
-// that shows the password.
-func authentication(security Security) gomail.SMTPAuthType {
-	if security == SecurityNone {
-		return gomail.SMTPAuthSCRAMSHA256
-	}
-	return gomail.SMTPAuthAutoDiscover
 }

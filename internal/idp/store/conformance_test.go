@@ -30,8 +30,10 @@ import (
 
 func TestConformance(t *testing.T) {
 	open := map[string]func(t *testing.T) store.Options{
-		"sqlite":   func(t *testing.T) store.Options { return storetest.SQLiteOptions(t) },
-		"postgres": func(t *testing.T) store.Options { return store.Options{PostgresDSN: storetest.Postgres(t), Key: storetest.Key()} },
+		"sqlite": func(t *testing.T) store.Options { return storetest.SQLiteOptions(t) },
+		"postgres": func(t *testing.T) store.Options {
+			return store.Options{PostgresDSN: storetest.Postgres(t), Key: storetest.Key()}
+		},
 	}
 	for database, options := range open {
 		t.Run(database+" in process", func(t *testing.T) {

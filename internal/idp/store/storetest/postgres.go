@@ -25,6 +25,7 @@ import (
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // database/sql driver "pgx"
+	"go.uber.org/goleak"
 )
 
 // RequireVariable names the environment variable that, set to 1, makes tests
@@ -39,11 +40,17 @@ var (
 	databases atomic.Int64
 )
 
-// Main runs the tests of a package and stops the PostgreSQL server they
-// started: func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }.
+// Main runs the tests of a package, stops the PostgreSQL server they started,
+// and fails where they left goroutines behind:
+// func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }.
 func Main(m *testing.M) int {
-	defer server.stop()
-	return m.Run()
+	code := m.Run()
+	server.stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // Postgres returns the DSN of a fresh, empty database. The server is private to
@@ -118,7 +125,7 @@ func (p *postgres) run() error {
 // unprivileged is what the server's processes run as: PostgreSQL refuses root.
 // The server ends with this process, however that ends.
 func (p *postgres) unprivileged() (*syscall.SysProcAttr, error) {
-	attributes := &syscall.SysProcAttr{}
+	attributes := endWithUs()
 	if os.Geteuid() != 0 {
 		return attributes, nil
 	}
