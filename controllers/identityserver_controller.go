@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -106,12 +107,17 @@ func (k *identityServers) retract(ctx context.Context, server *v1alpha1.Identity
 	} else {
 		note = "Let go although the server did not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
 	}
+	return note, k.forget(ctx, name)
+}
+
+// forget stops the server and wakes what waits for its end.
+func (k *identityServers) forget(ctx context.Context, name types.NamespacedName) error {
 	k.servers.remove(name)
 	if err := k.launcher.Stop(ctx, name); err != nil {
-		return "", err
+		return err
 	}
 	k.follow.wakeAll(ctx, name)
-	return note, nil
+	return nil
 }
 
 // observe writes the status fields of a server that runs.

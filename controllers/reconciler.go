@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -44,6 +45,12 @@ type kind[T status.Object] interface {
 	retract(ctx context.Context, object T) (note string, err error)
 }
 
+// forgetter is a kind that holds something for its objects, to drop when one
+// went without its finalizer.
+type forgetter interface {
+	forget(ctx context.Context, name types.NamespacedName) error
+}
+
 // reconciler is the shape that every kind shares (design section 6).
 type reconciler[T status.Object] struct {
 	client client.Client
@@ -55,6 +62,9 @@ type reconciler[T status.Object] struct {
 func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	object := r.kind.newObject()
 	if err := r.client.Get(ctx, request.NamespacedName, object); err != nil {
+		if forgetful, ok := r.kind.(forgetter); ok && apierrors.IsNotFound(err) {
+			return ctrl.Result{}, forgetful.forget(ctx, request.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before, err := status.SnapshotOf(object)

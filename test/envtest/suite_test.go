@@ -1,0 +1,307 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+// Package envtest runs the controllers with the real IdP against a real
+// kube-apiserver and etcd.
+package envtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/embedded"
+	"tegata.dev/tegata/internal/idp"
+	"tegata.dev/tegata/internal/idp/password"
+)
+
+const (
+	// patience bounds every wait; a healthy run needs a fraction of it.
+	patience = 30 * time.Second
+	// glance is between two looks.
+	glance = 50 * time.Millisecond
+)
+
+var (
+	scheme     = runtime.NewScheme()
+	apiServer  *envtest.Environment
+	restConfig *rest.Config
+	k8s        client.WithWatch
+	ctx        = context.Background()
+	sequence   atomic.Int32
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctrl.SetLogger(logr.Discard())
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS is not set; run make test, or export KUBEBUILDER_ASSETS=$(hack/controlplane/build.sh)")
+		return 1
+	}
+	apiServer = newAPIServer()
+	var err error
+	if restConfig, err = apiServer.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := apiServer.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	restConfig.QPS = -1
+	if k8s, err = client.NewWithWatch(restConfig, client.Options{Scheme: scheme}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	stop := startOperator()
+	code := m.Run()
+	stop()
+	if panics := recoveredPanics(); panics > 0 {
+		fmt.Fprintf(os.Stderr, "FAIL: controllers recovered from %v panics\n", panics)
+		return 1
+	}
+	return code
+}
+
+func newAPIServer() *envtest.Environment {
+	return &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+}
+
+// startOperator runs every controller in this process until stop is called.
+func startOperator() (stop func()) {
+	return startOperatorWith(restConfig, must(os.MkdirTemp("", "tegata-envtest-")))
+}
+
+func startOperatorWith(restConfig *rest.Config, dataDirectory string) (stop func()) {
+	mgr := must(ctrl.NewManager(rest.CopyConfig(restConfig), ctrl.Options{
+		Scheme:     scheme,
+		Logger:     logr.Discard(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Cache:      cache.Options{DefaultTransform: controllers.SlimObject},
+		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		Controller: config.Controller{SkipNameValidation: ptrTo(true)},
+	}))
+	launcher := embedded.NewLauncher(embedded.Options{
+		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: fastHashes,
+	})
+	running, cancel := context.WithCancel(ctx)
+	if err := mgr.Add(launcher); err != nil {
+		panic(err)
+	}
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Launcher: launcher}); err != nil {
+		panic(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := mgr.Start(running); err != nil {
+			panic(err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// fastHashes keeps argon2id real but cheap; its cost is tested where it belongs.
+func fastHashes(o *idp.Options) {
+	o.Password = password.Options{Memory: 64, Time: 1}
+}
+
+// recoveredPanics counts the panics that controller-runtime caught.
+func recoveredPanics() float64 {
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		panic(err)
+	}
+	total := 0.0
+	for _, family := range families {
+		if family.GetName() != "controller_runtime_reconcile_panics_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			total += metric.GetCounter().GetValue()
+		}
+	}
+	return total
+}
+
+// place is a namespace with a running IdentityServer and an accepted Tenant.
+type place struct {
+	*WithT
+	t         *testing.T
+	namespace string
+	url       string
+}
+
+// newPlace makes a namespace, an IdentityServer "id" and a Tenant "acme" with a
+// slug of its own, and waits until they are Current.
+func newPlace(t *testing.T, adjust ...func(*v1alpha1.Tenant)) *place {
+	t.Helper()
+	p := newNamespace(t)
+	p.create(p.identityServer())
+	tenant := p.tenant()
+	for _, change := range adjust {
+		change(tenant)
+	}
+	p.create(tenant)
+	p.current(tenant)
+	return p
+}
+
+func newNamespace(t *testing.T) *place {
+	t.Helper()
+	p := &place{WithT: NewWithT(t), t: t, namespace: fmt.Sprintf("t%d", sequence.Add(1))}
+	p.url = fmt.Sprintf("http://127.0.0.1:%d", freePort())
+	p.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace, Labels: map[string]string{"test": p.namespace}}})
+	t.Cleanup(func() { p.removeServers() })
+	return p
+}
+
+// removeServers frees the ports, so that servers of finished tests do not pile up.
+func (p *place) removeServers() {
+	servers := &v1alpha1.IdentityServerList{}
+	p.Expect(k8s.List(ctx, servers, client.InNamespace(p.namespace))).To(Succeed())
+	for i := range servers.Items {
+		p.Expect(client.IgnoreNotFound(k8s.Delete(ctx, &servers.Items[i]))).To(Succeed())
+		p.gone(&servers.Items[i])
+	}
+}
+
+func (p *place) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: p.namespace, Name: name}
+}
+
+func (p *place) identityServer() *v1alpha1.IdentityServer {
+	return &v1alpha1.IdentityServer{
+		ObjectMeta: p.meta("id"),
+		Spec: v1alpha1.IdentityServerSpec{
+			ExternalURL: p.url,
+			Embedded:    &v1alpha1.EmbeddedServer{Listen: strings.TrimPrefix(p.url, "http://")},
+		},
+	}
+}
+
+func (p *place) tenant() *v1alpha1.Tenant {
+	return &v1alpha1.Tenant{
+		ObjectMeta: p.meta("acme"),
+		Spec: v1alpha1.TenantSpec{
+			IdentityServerRef: v1alpha1.IdentityServerReference{Name: "id"},
+			DisplayName:       "株式会社アクメ",
+			Attributes: []v1alpha1.AttributeDefinition{
+				{Name: "employeeNumber", DisplayName: "社員番号", Unique: ptrTo(true)},
+				{Name: "costCenter", DisplayName: "原価部門"},
+			},
+		},
+	}
+}
+
+func (p *place) member(name string, change ...func(*v1alpha1.Member)) *v1alpha1.Member {
+	member := &v1alpha1.Member{
+		ObjectMeta: p.meta(name),
+		Spec: v1alpha1.MemberSpec{
+			TenantRef: v1alpha1.TenantReference{Name: "acme"},
+			Name:      v1alpha1.PersonName{Family: "山田", Given: "太郎"},
+			Mail:      name + "@" + p.namespace + ".example",
+			Role:      "Staff",
+		},
+	}
+	for _, c := range change {
+		c(member)
+	}
+	return member
+}
+
+func temporary(member *v1alpha1.Member) { member.Spec.PasswordSetup = "TemporaryPassword" }
+
+func (p *place) group(name string, members ...v1alpha1.GroupMember) *v1alpha1.Group {
+	return &v1alpha1.Group{
+		ObjectMeta: p.meta(name),
+		Spec: v1alpha1.GroupSpec{
+			TenantRef: v1alpha1.TenantReference{Name: "acme"}, DisplayName: "営業部", Members: members,
+		},
+	}
+}
+
+func administrator(name string) v1alpha1.GroupMember {
+	return v1alpha1.GroupMember{MemberRef: v1alpha1.MemberReference{Name: name}, Role: "Administrator"}
+}
+
+func (p *place) samlApp(name string) *v1alpha1.SAMLApp {
+	return &v1alpha1.SAMLApp{
+		ObjectMeta: p.meta(name),
+		Spec: v1alpha1.SAMLAppSpec{
+			TenantRef: v1alpha1.TenantReference{Name: "acme"}, DisplayName: "社内Wiki",
+			ServiceProvider: v1alpha1.ServiceProvider{
+				EntityID:                  "https://" + name + ".example/saml",
+				AssertionConsumerServices: []v1alpha1.AssertionConsumerService{{URL: "https://" + name + ".example/saml/acs"}},
+			},
+			Permissions: []v1alpha1.AppPermission{
+				{Name: "admin", Administrator: ptrTo(true)}, {Name: "editor"}, {Name: "viewer"},
+			},
+			DefaultPermission: "viewer",
+		},
+	}
+}
+
+func (p *place) linkApp(name string) *v1alpha1.LinkApp {
+	return &v1alpha1.LinkApp{
+		ObjectMeta: p.meta(name),
+		Spec: v1alpha1.LinkAppSpec{
+			TenantRef: v1alpha1.TenantReference{Name: "acme"}, DisplayName: "就業規則", URL: "https://handbook.example/",
+		},
+	}
+}
+
+func freePort() int {
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func ptrTo[T any](value T) *T { return &value }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
