@@ -43,10 +43,7 @@ func (f tlsFiles) load() (*tls.Config, error) {
 	if !pool.AppendCertsFromPEM(roots) {
 		return nil, fmt.Errorf("admin client CA: %s holds no PEM certificate", f.clientCA)
 	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{certificate},
-		ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, NextProtos: []string{"h2", "http/1.1"},
-	}, nil
+	return admin.ServerTLSConfig(func() (*tls.Certificate, error) { return &certificate, nil }, pool), nil
 }
 
 // config reads the files again for each connection: the operator renews them,

@@ -1,0 +1,90 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"tegata.dev/tegata/internal/admin"
+)
+
+// selfSigned is a certificate for 127.0.0.1 that is its own authority, and its key, PEM.
+func selfSigned(t *testing.T) (certificate, key string) {
+	t.Helper()
+	g := NewWithT(t)
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	g.Expect(err).NotTo(HaveOccurred())
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	g.Expect(err).NotTo(HaveOccurred())
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+}
+
+// client is the operator with a certificate of its own.
+func client(t *testing.T, address, certificate, key, serverCA string) admin.Service {
+	t.Helper()
+	g := NewWithT(t)
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	g.Expect(err).NotTo(HaveOccurred())
+	roots := x509.NewCertPool()
+	g.Expect(roots.AppendCertsFromPEM([]byte(serverCA))).To(BeTrue())
+	transport := &http.Transport{
+		TLSClientConfig:   admin.ClientTLSConfig(func() (*tls.Certificate, error) { return &pair, nil }, roots),
+		ForceAttemptHTTP2: true, DisableKeepAlives: true,
+	}
+	return admin.NewClient("https://"+address, &http.Client{Transport: transport})
+}
+
+var listeningForOperator = regexp.MustCompile(`"for":"the operator","address":"([^"]+)"`)
+
+func TestOperatorComesByMutualTLS(t *testing.T) {
+	g := NewWithT(t)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	certificate, key := selfSigned(t)
+	operatorCertificate, operatorKey := selfSigned(t)
+	errOut, code := &output{}, make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{
+			"--external-url=http://localhost", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--drain-delay=0s",
+			"--admin-certificate-file=" + file(t, certificate), "--admin-key-file=" + file(t, key), "--admin-client-ca-file=" + file(t, operatorCertificate),
+			"--sqlite=" + filepath.Join(t.TempDir(), "idp.db"), "--key-file=" + file(t, strings.Repeat("k", 32)),
+		}, nothing, &bytes.Buffer{}, errOut)
+	}()
+	g.Eventually(errOut.String, 10*time.Second).Should(MatchRegexp(listeningForOperator.String()))
+	address := listeningForOperator.FindStringSubmatch(errOut.String())[1]
+
+	g.Expect(client(t, address, operatorCertificate, operatorKey, certificate).Ping(ctx)).To(Succeed())
+	g.Expect(client(t, address, certificate, key, certificate).Ping(ctx)).NotTo(Succeed(), "a stranger's certificate")
+	stop()
+	g.Eventually(code, 10*time.Second).Should(Receive(Equal(0)))
+}
