@@ -16,8 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	// Members' time zones are known wherever this runs.
-	_ "time/tzdata"
+	_ "time/tzdata" // members' time zones are known wherever this runs
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"

@@ -31,7 +31,7 @@ import (
 func options(t *testing.T) idp.Options {
 	return idp.Options{
 		ExternalURL: "http://localhost", Address: "127.0.0.1:0", SQLitePath: filepath.Join(t.TempDir(), "idp.db"),
-		Key: bytes.Repeat([]byte{7}, 32), Log: testr.New(t), Registerer: prometheus.NewRegistry(),
+		Key: bytes.Repeat([]byte{7}, 32), Log: testr.New(t),
 	}
 }
 
@@ -50,7 +50,8 @@ func get(t *testing.T, target string) (int, string) {
 
 func TestServerServesWhatIsPublished(t *testing.T) {
 	g := NewWithT(t)
-	o := options(t)
+	o, registry := options(t), prometheus.NewRegistry()
+	o.Registerer = registry
 	server, err := idp.New(t.Context(), o)
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
@@ -76,7 +77,7 @@ func TestServerServesWhatIsPublished(t *testing.T) {
 	g.Expect(server.SetSMTP(&mail.SMTPOptions{Host: "mail.example.com", From: "id@example.com"})).To(Succeed())
 	g.Expect(server.SetSMTP(nil)).To(Succeed())
 
-	families, err := o.Registerer.(*prometheus.Registry).Gather()
+	families, err := registry.Gather()
 	g.Expect(err).NotTo(HaveOccurred())
 	var names []string
 	for _, family := range families {

@@ -169,7 +169,7 @@ func parseArgon2(phc string) (p parameters, salt, key []byte, err error) {
 	if len(fields) != 3 {
 		return p, nil, nil, errMalformed
 	}
-	var numbers [3]uint32
+	var numbers [3]uint64
 	for i, field := range []struct {
 		name string
 		most uint64
@@ -179,7 +179,7 @@ func parseArgon2(phc string) (p parameters, salt, key []byte, err error) {
 		if !found || err != nil || n == 0 || n > field.most {
 			return p, nil, nil, errMalformed
 		}
-		numbers[i] = uint32(n)
+		numbers[i] = n
 	}
 	decoding := base64.RawStdEncoding.Strict()
 	salt, saltErr := decoding.DecodeString(parts[4])
@@ -187,5 +187,6 @@ func parseArgon2(phc string) (p parameters, salt, key []byte, err error) {
 	if saltErr != nil || keyErr != nil || len(salt) < 8 || len(key) < 16 || len(key) > maxKeyLength {
 		return p, nil, nil, errMalformed
 	}
-	return parameters{memory: numbers[0], time: numbers[1], parallelism: uint8(numbers[2])}, salt, key, nil
+	// #nosec G115 -- the bounds above fit
+	return parameters{memory: uint32(numbers[0]), time: uint32(numbers[1]), parallelism: uint8(numbers[2])}, salt, key, nil
 }

@@ -22,6 +22,7 @@ func (h *Hasher) Verify(ctx context.Context, phc, password string) (bool, error)
 		if err != nil {
 			return false, err
 		}
+		// #nosec G115 -- parseArgon2 bounds the length
 		got, err := h.derive(ctx, password, salt, p, uint32(len(key)))
 		if err != nil {
 			return false, err

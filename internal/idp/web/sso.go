@@ -51,7 +51,11 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare SAML for tenant %s: %w", tenant.Slug, err)
 	}
-	return made.(*saml.Provider), nil
+	provider, ok := made.(*saml.Provider)
+	if !ok {
+		return nil, fmt.Errorf("the memo of tenant %s holds a %T", tenant.Slug, made)
+	}
+	return provider, nil
 }
 
 func (s *Site) metadata(v *visit) error {

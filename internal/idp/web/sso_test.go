@@ -8,6 +8,7 @@ package web_test
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -77,7 +78,8 @@ func (sp *serviceProvider) accept(p *page, ids ...string) *saml.Assertion {
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	sp.world.Expect(request.ParseForm()).To(Succeed())
 	assertion, err := sp.ParseResponse(request, ids)
-	if invalid, ok := err.(*saml.InvalidResponseError); ok {
+	var invalid *saml.InvalidResponseError
+	if errors.As(err, &invalid) {
 		err = invalid.PrivateErr
 	}
 	sp.world.Expect(err).NotTo(HaveOccurred())
