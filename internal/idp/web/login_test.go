@@ -104,6 +104,27 @@ func TestLockout(t *testing.T) {
 	}
 }
 
+// TestParallelGuesses sends many guesses at once; no more than the free ones
+// are compared with the password.
+func TestParallelGuesses(t *testing.T) {
+	w := newWorld(t)
+	w.addMember("hanako")
+	const guesses = 20
+	forms := make([]*page, guesses)
+	for i := range forms {
+		forms[i] = w.browser().get("/login")
+	}
+	statuses := make(chan int, guesses)
+	for _, form := range forms {
+		go func() { statuses <- form.submit("/login", "mail", hanako, "password", "wrong-Password-1").status }()
+	}
+	counts := map[int]int{}
+	for range guesses {
+		counts[<-statuses]++
+	}
+	w.Expect(counts).To(Equal(map[int]int{http.StatusUnauthorized: 5, http.StatusTooManyRequests: guesses - 5}))
+}
+
 func TestSessionEndsAtOnce(t *testing.T) {
 	for name, end := range map[string]func(*world){
 		"suspended": func(w *world) { w.apply(member("hanako", func(m *admin.Member) { m.Suspended = true })) },
