@@ -261,7 +261,7 @@ func (s *suite) errorsAreToldByKind() {
 // largeBatchesArrive sends more image bytes than one HTTP body may have.
 func (s *suite) largeBatchesArrive() {
 	changes := []admin.Change{tenant("acme")}
-	for i := range 40 {
+	for i := range 25 {
 		change := member("acme", fmt.Sprintf("m%02d", i))
 		change.Member.Image = &directory.Image{ContentType: "image/png", Data: make([]byte, directory.MaxImageBytes)}
 		changes = append(changes, change)
@@ -269,7 +269,7 @@ func (s *suite) largeBatchesArrive() {
 	for _, result := range s.apply(changes...) {
 		s.Expect(result.Problem).To(BeNil())
 	}
-	s.Expect(s.apply(tenant("acme"))[0].Tenant.Members).To(Equal(40))
+	s.Expect(s.apply(tenant("acme"))[0].Tenant.Members).To(Equal(25))
 }
 
 func (s *suite) cancelledCallEnds() {
