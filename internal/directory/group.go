@@ -8,6 +8,7 @@ package directory
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // GroupRole is a participant's role in a group (O13.2).
@@ -84,6 +85,33 @@ func (r SelectorRequirement) matches(labels map[string]string) bool {
 	}
 }
 
+// checkSelector tells what the API server lets pass and no label can satisfy.
+func checkSelector(selector *Selector) Problems {
+	if selector == nil {
+		return nil
+	}
+	var problems Problems
+	for i, requirement := range selector.MatchExpressions {
+		message := ""
+		switch requirement.Operator {
+		case "In", "NotIn":
+			if len(requirement.Values) == 0 {
+				message = fmt.Sprintf("operator %s needs values", requirement.Operator)
+			}
+		case "Exists", "DoesNotExist":
+			if len(requirement.Values) > 0 {
+				message = fmt.Sprintf("operator %s takes no values", requirement.Operator)
+			}
+		default:
+			message = fmt.Sprintf("operator %q does not exist; use In, NotIn, Exists or DoesNotExist", requirement.Operator)
+		}
+		if message != "" {
+			problems = append(problems, Problem{Field: fmt.Sprintf("selector.matchExpressions[%d]", i), Message: message})
+		}
+	}
+	return problems
+}
+
 // RoleOf is the member's role in the group, and whether the member is in it at
 // all. Being named wins over being selected.
 func (g Group) RoleOf(m Member) (GroupRole, bool) {
@@ -101,7 +129,8 @@ func (g Group) RoleOf(m Member) (GroupRole, bool) {
 	return "", false
 }
 
-// GroupsOf are the groups the member is in, in the order given.
+// GroupsOf are the groups the member is in, by name, so that status and
+// assertions do not change with the order of a cache.
 func GroupsOf(m Member, groups []Group) []Group {
 	var in []Group
 	for _, group := range groups {
@@ -109,6 +138,7 @@ func GroupsOf(m Member, groups []Group) []Group {
 			in = append(in, group)
 		}
 	}
+	slices.SortFunc(in, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return in
 }
 
@@ -116,7 +146,7 @@ func GroupsOf(m Member, groups []Group) []Group {
 // exists reports whether a member of that object name is in the tenant. A
 // group always keeps at least one administrator who exists (O13.2).
 func CheckGroup(g Group, exists func(member string) bool) Problems {
-	var problems Problems
+	problems := checkSelector(g.Selector)
 	administrators := 0
 	named := map[string]bool{}
 	for i, participant := range g.Members {
@@ -159,7 +189,8 @@ func (g Group) Participants(people map[string]Member) map[string]GroupRole {
 			}
 		}
 	}
-	for _, participant := range g.Members {
+	// Of several entries for one member the first counts, as in RoleOf.
+	for _, participant := range slices.Backward(g.Members) {
 		if _, exists := people[participant.Member]; exists {
 			roles[participant.Member] = participant.Role
 		}

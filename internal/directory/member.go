@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
 )
 
 // Role is what a member may do in the tenant (O3.2).
@@ -96,10 +97,12 @@ func (m Member) EffectiveAdditionalPermissions() []AdditionalPermission {
 	return m.AdditionalPermissions
 }
 
-// NormalizeMail is the form in which mail addresses are compared: Unicode
-// composed (NFC) and lower case, without surrounding space.
+// NormalizeMail is the form in which mail addresses are compared: without
+// surrounding space, full-width letters narrowed (Japanese input methods write
+// them), lower case, Unicode composed (RFC 8265, UsernameCaseMapped).
 func NormalizeMail(mail string) string {
-	return strings.ToLower(norm.NFC.String(strings.TrimSpace(mail)))
+	mail = width.Fold.String(strings.ToValidUTF8(mail, "\uFFFD"))
+	return norm.NFC.String(strings.ToLower(strings.TrimSpace(mail)))
 }
 
 // CheckMember tells what is wrong with a member that the schema cannot tell.
@@ -119,8 +122,10 @@ func CheckMember(t Tenant, m Member) Problems {
 // WithoutFaults is the member without what CheckMember finds wrong, so that a
 // member who is live stays under control in spite of a fault.
 func WithoutFaults(t Tenant, m Member) Member {
-	if len(checkTimeZone("", m.TimeZone)) > 0 {
-		m.TimeZone = t.TimeZone
+	for _, zone := range []string{t.TimeZone, fallbackTimeZone} {
+		if len(checkTimeZone("", m.TimeZone)) > 0 {
+			m.TimeZone = zone
+		}
 	}
 	attributes := maps.Clone(m.Attributes)
 	maps.DeleteFunc(attributes, func(name, _ string) bool {

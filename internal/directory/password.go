@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/ccojocar/zxcvbn-go"
+	"golang.org/x/text/unicode/norm"
 )
 
 // The limits of a password: at least 8 characters (O1.2), at most 128 bytes,
@@ -40,26 +40,18 @@ func CheckPassword(password string, m Member) error {
 		return ErrPasswordTooShort
 	case len(password) > MaxPasswordBytes:
 		return ErrPasswordTooLong
-	case !hasLetterAndOther(password):
+	case !hasLetterAndOther(norm.NFC.String(password)):
 		return ErrPasswordTooPlain
 	}
-	local, _, _ := strings.Cut(m.Mail, "@")
-	if strings.EqualFold(password, m.Mail) || strings.EqualFold(password, local) {
+	mail := NormalizeMail(m.Mail)
+	local, _, _ := strings.Cut(mail, "@")
+	if folded := NormalizeMail(password); folded == mail || folded == local {
 		return ErrPasswordIsMail
 	}
 	if PasswordStrength(password, m) < minStrength {
 		return ErrPasswordCommon
 	}
 	return nil
-}
-
-// PasswordStrength is zxcvbn's score, 0 to 4, with the member's own data
-// counted as guessable.
-func PasswordStrength(password string, m Member) int {
-	// zxcvbn's time grows with the square of the length; what follows the first 72 characters only adds.
-	runes := []rune(password)
-	known := []string{m.Mail, m.Name, m.Person.Family, m.Person.Given, m.Tenant}
-	return zxcvbn.PasswordStrength(string(runes[:min(len(runes), 72)]), known).Score
 }
 
 func hasLetterAndOther(password string) bool {

@@ -6,8 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 package directory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // PermissionGrant gives an app's permission to a member or a group (O11.1).
@@ -42,7 +44,8 @@ type EffectivePermission struct {
 
 // PermissionOf is the member's effective permission for the app: the highest
 // in the app's order of what the member, its groups and the app's default give
-// (O11.1). groups must be those the member is in. It is false when none
+// (O11.1). groups must be those the member is in, as GroupsOf orders them: of
+// several that give the same the first is the source. It is false when none
 // applies. A grant of a permission that the app does not declare counts for nothing.
 func PermissionOf(m Member, groups []Group, a App) (EffectivePermission, bool) {
 	best := EffectivePermission{App: a.Reference()}
@@ -68,8 +71,8 @@ func PermissionOf(m Member, groups []Group, a App) (EffectivePermission, bool) {
 	return best, true
 }
 
-// EffectivePermissions are the member's permissions for all apps given, in
-// their order. groups are those the member is in.
+// EffectivePermissions are the member's permissions for all apps given, by
+// kind and name of the app. groups are those the member is in.
 func EffectivePermissions(m Member, groups []Group, apps []App) []EffectivePermission {
 	var all []EffectivePermission
 	for _, app := range apps {
@@ -77,6 +80,9 @@ func EffectivePermissions(m Member, groups []Group, apps []App) []EffectivePermi
 			all = append(all, permission)
 		}
 	}
+	slices.SortFunc(all, func(a, b EffectivePermission) int {
+		return cmp.Or(strings.Compare(string(a.App.Kind), string(b.App.Kind)), strings.Compare(a.App.Name, b.App.Name))
+	})
 	return all
 }
 

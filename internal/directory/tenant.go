@@ -76,10 +76,20 @@ func CheckTenant(t Tenant) Problems {
 	return checkTimeZone("timeZone", t.TimeZone)
 }
 
+// fallbackTimeZone is O3.1's default.
+const fallbackTimeZone = "Asia/Tokyo"
+
 func checkTimeZone(field, name string) Problems {
-	// LoadLocation reads the embedded database; "Local" would mean this machine's zone.
-	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
+	if _, err := time.LoadLocation(name); err != nil || dependsOnMachine(name) {
 		return Problems{{Field: field, Message: fmt.Sprintf("time zone %q does not exist; use an IANA name such as Asia/Tokyo", name)}}
 	}
 	return nil
+}
+
+// dependsOnMachine tells names that LoadLocation takes although they are none
+// of IANA's: "" is UTC and "Local" this machine's zone, and the others are
+// files that some systems keep beside the zones.
+func dependsOnMachine(name string) bool {
+	return slices.Contains([]string{"", "Local", "localtime", "posixrules", "Factory"}, name) ||
+		strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/")
 }

@@ -1,0 +1,109 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package directory
+
+import (
+	"testing"
+
+	. "github.com/onsi/gomega"
+)
+
+func subject() Subject {
+	return Subject{
+		ID: "5f0c7a52-8d6e-4b8e-9a53-0c4a8f1e2d3b",
+		Member: Member{
+			Tenant: "acme", Name: "yamada-taro", Mail: "Taro.Yamada@acme.example", Role: RoleStaff,
+			Person:   PersonName{Family: "山田", Given: "太郎", PhoneticFamily: "ヤマダ", PhoneticGiven: "タロウ"},
+			TimeZone: "Asia/Tokyo", Language: "ja", Phone: "03-6435-8570",
+			Attributes:            map[string]string{"employeeNumber": "00042"},
+			AdditionalPermissions: []AdditionalPermission{DeviceManager},
+			Permissions:           grants("viewer"),
+		},
+		Groups: []Group{
+			{Tenant: "acme", Name: "hr", DisplayName: "人事部"},
+			{Tenant: "acme", Name: "sales", DisplayName: "営業部", Permissions: grants("editor")},
+		},
+	}
+}
+
+func TestNameID(t *testing.T) {
+	for name, test := range map[string]struct {
+		attribute, want string
+		refused         bool
+	}{
+		"mail as declared":        {"", "Taro.Yamada@acme.example", false},
+		"custom attribute":        {"employeeNumber", "00042", false},
+		"attribute without value": {"badge", "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got, err := subject().NameID(App{SAML: &SAMLSettings{NameIDAttribute: test.attribute}})
+			g.Expect(got).To(Equal(test.want))
+			if test.refused {
+				g.Expect(err).To(MatchError(ErrNoNameID))
+				g.Expect(err).To(MatchError(ContainSubstring("badge")))
+			} else {
+				g.Expect(err).NotTo(HaveOccurred())
+			}
+		})
+	}
+}
+
+func TestAssertionAttributesOfEveryField(t *testing.T) {
+	for field, want := range map[Field][]string{
+		FieldID:                    {"5f0c7a52-8d6e-4b8e-9a53-0c4a8f1e2d3b"},
+		FieldMail:                  {"Taro.Yamada@acme.example"},
+		FieldDisplayName:           {"山田 太郎"},
+		FieldFamilyName:            {"山田"},
+		FieldGivenName:             {"太郎"},
+		FieldPhoneticFamilyName:    {"ヤマダ"},
+		FieldPhoneticGivenName:     {"タロウ"},
+		FieldPhone:                 {"03-6435-8570"},
+		FieldLanguage:              {"ja"},
+		FieldTimeZone:              {"Asia/Tokyo"},
+		FieldRole:                  {"Staff"},
+		FieldGroups:                {"人事部", "営業部"},
+		FieldPermission:            {"editor"},
+		FieldAdditionalPermissions: {"DeviceManager"},
+		"shoeSize":                 nil,
+	} {
+		t.Run(string(field), func(t *testing.T) {
+			g := NewWithT(t)
+			app := wiki
+			app.SAML = &SAMLSettings{Attributes: []AttributeMapping{{Name: "a", NameFormat: "uri", Field: field}}}
+			got := subject().AssertionAttributes(app)
+			if want == nil {
+				g.Expect(got).To(BeEmpty())
+				return
+			}
+			g.Expect(got).To(Equal([]AssertionAttribute{{Name: "a", NameFormat: "uri", Values: want}}))
+			if field != FieldDisplayName {
+				g.Expect(Subject{}.AssertionAttributes(app)).To(BeEmpty(), "nothing is sent for what is not known")
+			}
+		})
+	}
+}
+
+func TestAssertionAttributes(t *testing.T) {
+	g := NewWithT(t)
+	app := wiki
+	app.SAML = &SAMLSettings{Attributes: []AttributeMapping{
+		{Name: "z", Value: "production"},
+		{Name: "a", Attribute: "employeeNumber"},
+		{Name: "none", Attribute: "badge"},
+		{Name: "empty"},
+		{Name: "m", Field: FieldRole},
+	}}
+	g.Expect(subject().AssertionAttributes(app)).To(Equal([]AssertionAttribute{
+		{Name: "z", Values: []string{"production"}},
+		{Name: "a", Values: []string{"00042"}},
+		{Name: "m", Values: []string{"Staff"}},
+	}), "in the app's order, without those that have no value")
+	admin := subject()
+	admin.Member.Role = RoleSuperAdmin
+	app.SAML.Attributes = []AttributeMapping{{Name: "p", Field: FieldAdditionalPermissions}}
+	g.Expect(admin.AssertionAttributes(app)[0].Values).To(Equal([]string{"AssetManager", "DeviceManager"}))
+}
