@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega" //nolint:staticcheck // a test suite, as readable as the tests
 
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
@@ -49,7 +49,9 @@ type suite struct {
 	ctx     context.Context
 }
 
-func tenant(slug string) admin.Change {
+const slug = "acme"
+
+func tenant() admin.Change {
 	return admin.Change{
 		Key: admin.Key{Kind: admin.KindTenant, Tenant: slug}, Owner: "team/" + slug,
 		Tenant: &admin.Tenant{
@@ -59,7 +61,7 @@ func tenant(slug string) admin.Change {
 	}
 }
 
-func member(slug, name string) admin.Change {
+func member(name string) admin.Change {
 	return admin.Change{
 		Key: admin.Key{Kind: admin.KindMember, Tenant: slug, Name: name}, Owner: "team/" + name,
 		Member: &admin.Member{Member: directory.Member{
@@ -83,7 +85,7 @@ func (s *suite) apply(changes ...admin.Change) []admin.Result {
 
 func (s *suite) applyIsIdempotent() {
 	s.Expect(s.service.Ping(s.ctx)).To(Succeed())
-	changes := []admin.Change{tenant("acme"), member("acme", "hanako")}
+	changes := []admin.Change{tenant(), member("hanako")}
 	first := s.apply(changes...)
 	again := s.apply(changes...)
 	for i := range changes {
@@ -99,11 +101,11 @@ func (s *suite) applyIsIdempotent() {
 }
 
 func (s *suite) problemsAreTyped() {
-	limited := tenant("acme")
+	limited := tenant()
 	limited.Tenant.Licenses = 1
-	double := member("acme", "double")
+	double := member("double")
 	double.Member.Mail = "hanako@acme.example"
-	results := s.apply(member("acme", "hanako"), limited, member("acme", "hanako"), double, member("acme", "taro"), admin.Change{Key: admin.Key{Kind: "Planet", Tenant: "acme", Name: "x"}})
+	results := s.apply(member("hanako"), limited, member("hanako"), double, member("taro"), admin.Change{Key: admin.Key{Kind: "Planet", Tenant: "acme", Name: "x"}})
 	s.Expect(results[0].Problem.Code).To(Equal(admin.ProblemNotFound))
 	s.Expect(results[2].Problem).To(BeNil())
 	s.Expect(results[3].Problem.Code).To(Equal(admin.ProblemConflict))
@@ -113,10 +115,10 @@ func (s *suite) problemsAreTyped() {
 }
 
 func (s *suite) resultsKeepTheirOrder() {
-	s.apply(tenant("acme"))
+	s.apply(tenant())
 	changes := make([]admin.Change, 50)
 	for i := range changes {
-		changes[i] = member("acme", fmt.Sprintf("m%02d", i))
+		changes[i] = member(fmt.Sprintf("m%02d", i))
 		if i%2 == 1 {
 			changes[i].Member.Mail = "m00@acme.example"
 		}
@@ -127,7 +129,7 @@ func (s *suite) resultsKeepTheirOrder() {
 }
 
 func (s *suite) digestsPage() {
-	changes := []admin.Change{tenant("acme"), member("acme", "b"), member("acme", "a-b"), member("acme", "ab")}
+	changes := []admin.Change{tenant(), member("b"), member("a-b"), member("ab")}
 	s.apply(changes...)
 	var keys []string
 	var after admin.Key
@@ -149,18 +151,18 @@ func (s *suite) digestsPage() {
 }
 
 func (s *suite) noticesAreAcknowledged() {
-	s.apply(member("acme", "hanako"), tenant("acme"))
+	s.apply(member("hanako"), tenant())
 	first, err := s.service.Notices(s.ctx, 10, 0)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(first).To(HaveLen(1))
-	s.Expect(first[0].Key).To(Equal(member("acme", "hanako").Key))
+	s.Expect(first[0].Key).To(Equal(member("hanako").Key))
 	again, err := s.service.Notices(s.ctx, 10, 0)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(again).To(Equal(first), "until acknowledged")
 
 	// Renewed between reading and acknowledging: the operator must hear of it again.
-	s.apply(deletion(tenant("acme")))
-	s.apply(member("acme", "hanako"), tenant("acme"))
+	s.apply(deletion(tenant()))
+	s.apply(member("hanako"), tenant())
 	s.Expect(s.service.Acknowledge(s.ctx, first)).To(Succeed())
 	renewed, err := s.service.Notices(s.ctx, 10, 0)
 	s.Expect(err).NotTo(HaveOccurred())
@@ -184,7 +186,7 @@ func (s *suite) noticesWait() {
 		notices, err := s.service.Notices(s.ctx, 10, 30*time.Second)
 		answers <- answer{notices, err}
 	}()
-	s.apply(member("acme", "hanako"), tenant("acme"))
+	s.apply(member("hanako"), tenant())
 	var got answer
 	s.Eventually(answers, 10*time.Second).Should(Receive(&got))
 	s.Expect(got.err).NotTo(HaveOccurred())
@@ -192,9 +194,9 @@ func (s *suite) noticesWait() {
 }
 
 func (s *suite) temporaryPassword() {
-	s.Expect(s.apply(tenant("acme"), member("acme", "hanako"))[1].Member.NeedsTemporaryPassword).To(BeTrue())
+	s.Expect(s.apply(tenant(), member("hanako"))[1].Member.NeedsTemporaryPassword).To(BeTrue())
 	expiresAt := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
-	password := admin.TemporaryPassword{Member: member("acme", "hanako").Key, Password: "ABCD-EFGH-JKLM-NPQR", ExpiresAt: expiresAt}
+	password := admin.TemporaryPassword{Member: member("hanako").Key, Password: "ABCD-EFGH-JKLM-NPQR", ExpiresAt: expiresAt}
 	state, err := s.service.SetTemporaryPassword(s.ctx, password)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(state.Password).To(Equal(admin.PasswordTemporary))
@@ -202,9 +204,9 @@ func (s *suite) temporaryPassword() {
 	again, err := s.service.SetTemporaryPassword(s.ctx, password)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(again).To(Equal(state))
-	s.Expect(s.apply(member("acme", "hanako"))[0].Member.NeedsTemporaryPassword).To(BeFalse())
+	s.Expect(s.apply(member("hanako"))[0].Member.NeedsTemporaryPassword).To(BeFalse())
 
-	reset := member("acme", "hanako")
+	reset := member("hanako")
 	reset.Member.PasswordReset = "2"
 	s.Expect(s.apply(reset)[0].Member.NeedsTemporaryPassword).To(BeTrue())
 	password.Reset = "2"
@@ -215,9 +217,9 @@ func (s *suite) temporaryPassword() {
 }
 
 func (s *suite) auditIsSearchedByPage() {
-	changes := []admin.Change{tenant("acme")}
+	changes := []admin.Change{tenant()}
 	for i := range 9 {
-		changes = append(changes, member("acme", fmt.Sprintf("m%d", i)))
+		changes = append(changes, member(fmt.Sprintf("m%d", i)))
 	}
 	s.apply(changes...)
 	query := admin.AuditQuery{Tenant: "acme", Action: admin.MemberCreated, Limit: 4}
@@ -243,9 +245,9 @@ func (s *suite) auditIsSearchedByPage() {
 }
 
 func (s *suite) errorsAreToldByKind() {
-	nobody := member("acme", "nobody").Key
+	nobody := member("nobody").Key
 	s.Expect(s.service.EndSessions(s.ctx, nobody)).To(MatchError(admin.ErrNotFound))
-	s.Expect(s.service.EndSessions(s.ctx, tenant("acme").Key)).To(MatchError(admin.ErrInvalid))
+	s.Expect(s.service.EndSessions(s.ctx, tenant().Key)).To(MatchError(admin.ErrInvalid))
 	valid := admin.TemporaryPassword{Member: nobody, Password: "ABCD-EFGH-JKLM-NPQR", ExpiresAt: time.Now().Add(time.Hour)}
 	_, err := s.service.SetTemporaryPassword(s.ctx, valid)
 	s.Expect(err).To(MatchError(admin.ErrNotFound))
@@ -260,16 +262,16 @@ func (s *suite) errorsAreToldByKind() {
 
 // largeBatchesArrive sends more image bytes than one HTTP body may have.
 func (s *suite) largeBatchesArrive() {
-	changes := []admin.Change{tenant("acme")}
+	changes := []admin.Change{tenant()}
 	for i := range 25 {
-		change := member("acme", fmt.Sprintf("m%02d", i))
+		change := member(fmt.Sprintf("m%02d", i))
 		change.Member.Image = &directory.Image{ContentType: "image/png", Data: make([]byte, directory.MaxImageBytes)}
 		changes = append(changes, change)
 	}
 	for _, result := range s.apply(changes...) {
 		s.Expect(result.Problem).To(BeNil())
 	}
-	s.Expect(s.apply(tenant("acme"))[0].Tenant.Members).To(Equal(25))
+	s.Expect(s.apply(tenant())[0].Tenant.Members).To(Equal(25))
 }
 
 func (s *suite) cancelledCallEnds() {
@@ -284,17 +286,17 @@ func (s *suite) cancelledCallEnds() {
 }
 
 func (s *suite) batcherWorks() {
-	s.apply(tenant("acme"))
+	s.apply(tenant())
 	batcher := admin.NewBatcher(s.service)
 	failures := make(chan error, 40)
 	for i := range 40 {
 		go func() {
-			_, err := batcher.Apply(s.ctx, member("acme", fmt.Sprintf("m%02d", i)))
+			_, err := batcher.Apply(s.ctx, member(fmt.Sprintf("m%02d", i)))
 			failures <- err
 		}()
 	}
 	for range 40 {
 		s.Eventually(failures, 20*time.Second).Should(Receive(BeNil()))
 	}
-	s.Expect(s.apply(tenant("acme"))[0].Tenant.Members).To(Equal(40))
+	s.Expect(s.apply(tenant())[0].Tenant.Members).To(Equal(40))
 }

@@ -58,15 +58,15 @@ func New(key []byte, random io.Reader) (*Sealer, error) {
 	return &Sealer{aead: aead, keyID: mac.Sum(nil)[0], random: random}, nil
 }
 
-// Seal encrypts clear for the place that the parts name, for example a column
+// Seal encrypts plain for the place that the parts name, for example a column
 // and its row's key. The result is key ID, nonce, ciphertext and tag.
-func (s *Sealer) Seal(clear []byte, place ...string) ([]byte, error) {
-	sealed := make([]byte, 1+nonceSize, 1+nonceSize+len(clear)+s.aead.Overhead())
+func (s *Sealer) Seal(plain []byte, place ...string) ([]byte, error) {
+	sealed := make([]byte, 1+nonceSize, 1+nonceSize+len(plain)+s.aead.Overhead())
 	sealed[0] = s.keyID
 	if _, err := io.ReadFull(s.random, sealed[1:]); err != nil {
 		return nil, fmt.Errorf("nonce: %w", err)
 	}
-	return s.aead.Seal(sealed, sealed[1:1+nonceSize], clear, associated(s.keyID, place)), nil
+	return s.aead.Seal(sealed, sealed[1:1+nonceSize], plain, associated(s.keyID, place)), nil
 }
 
 // Open decrypts what Seal made for the same place. It returns ErrOtherKey or ErrBroken.
@@ -77,11 +77,11 @@ func (s *Sealer) Open(sealed []byte, place ...string) ([]byte, error) {
 	if sealed[0] != s.keyID {
 		return nil, ErrOtherKey
 	}
-	clear, err := s.aead.Open(nil, sealed[1:1+nonceSize], sealed[1+nonceSize:], associated(s.keyID, place))
+	plain, err := s.aead.Open(nil, sealed[1:1+nonceSize], sealed[1+nonceSize:], associated(s.keyID, place))
 	if err != nil {
 		return nil, ErrBroken
 	}
-	return clear, nil
+	return plain, nil
 }
 
 // associated joins the parts with their lengths, so that no two places look alike.

@@ -74,8 +74,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte{}, "")
 	f.Add(good[:5], "place")
 	f.Fuzz(func(t *testing.T, sealed []byte, place string) {
-		clear, err := s.Open(sealed, place)
-		if err == nil && (place != "place" || !bytes.Equal(sealed, good) || string(clear) != "secret") {
+		plain, err := s.Open(sealed, place)
+		if err == nil && (place != "place" || !bytes.Equal(sealed, good) || string(plain) != "secret") {
 			t.Fatalf("opened what was never sealed: %q at %q", sealed, place)
 		}
 	})

@@ -60,11 +60,11 @@ func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) 
 		return nil, err
 	}
 	for i := range mails {
-		clear, err := s.sealer.Open(mails[i].Payload, "outbox.payload", mails[i].ID)
+		plain, err := s.sealer.Open(mails[i].Payload, "outbox.payload", mails[i].ID)
 		if err != nil {
 			s.log.Error(err, "Left out a mail", "mail", mails[i].ID)
 		}
-		mails[i].Payload = clear // nil marks one to leave out
+		mails[i].Payload = plain // nil marks one to leave out
 	}
 	slices.SortFunc(mails, func(a, b Mail) int { return strings.Compare(a.ID, b.ID) })
 	return slices.DeleteFunc(mails, func(m Mail) bool { return m.Payload == nil }), nil

@@ -47,15 +47,15 @@ func (t *Tenant) find(is func(directory.App) bool) (directory.App, bool) {
 	return t.Apps[i], true
 }
 
-// Memo returns what make made for key, made once for this revision of the
-// tenant; a failure is not kept. make must not call Memo of the same tenant.
-func (t *Tenant) Memo(key any, make func() (any, error)) (any, error) {
+// Memo returns what build made for key, made once for this revision of the
+// tenant; a failure is not kept. build must not call Memo of the same tenant.
+func (t *Tenant) Memo(key any, build func() (any, error)) (any, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if value, ok := t.memo[key]; ok {
 		return value, nil
 	}
-	value, err := make()
+	value, err := build()
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (t *tx) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // ExecContext runs a statement.
 func (t *tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	statement, err := t.prepared(ctx, query)
+	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (t *tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 
 // QueryContext runs a query.
 func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	statement, err := t.prepared(ctx, query)
+	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // QueryRowContext runs a query for at most one row.
 func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	statement, err := t.prepared(ctx, query)
+	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
 	if err != nil || statement == nil {
 		// Without a statement the same failure comes out of Scan.
 		return t.Tx.QueryRowContext(ctx, query, args...)
@@ -151,15 +151,16 @@ func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, err
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = rows.Close() }() // closed by Next already, but after a failure
 	var all []T
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, err
 		}
 		all = append(all, one)
 	}
-	return all, errors.Join(rows.Err(), rows.Close())
+	return all, rows.Err()
 }
 
 func isSerializationFailure(err error) bool {

@@ -9,6 +9,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -105,13 +106,13 @@ func (p *postgres) run() error {
 		return err
 	}
 	data := filepath.Join(p.folder, "data")
-	initialize := exec.Command(filepath.Join(binaries, "initdb"), // #nosec G204 -- found on this machine
+	initialize := exec.CommandContext(context.Background(), filepath.Join(binaries, "initdb"), // #nosec G204 -- found on this machine
 		"--pgdata="+data, "--username=tegata", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 	initialize.SysProcAttr, initialize.Dir = attributes, p.folder
 	if output, err := initialize.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
-	p.command = exec.Command(filepath.Join(binaries, "postgres"), // #nosec G204 -- found on this machine
+	p.command = exec.CommandContext(context.Background(), filepath.Join(binaries, "postgres"), // #nosec G204 -- found on this machine
 		"-D", data, "-k", p.folder, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off",
 		"-c", "synchronous_commit=off", "-c", "max_connections=200")
 	p.command.SysProcAttr, p.command.Dir = attributes, p.folder
@@ -166,7 +167,7 @@ func (p *postgres) execute(statement string) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec(statement)
+	_, err = db.ExecContext(context.Background(), statement)
 	return errors.Join(err, db.Close())
 }
 
