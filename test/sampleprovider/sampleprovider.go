@@ -99,6 +99,8 @@ func (p *Provider) ready(ctx context.Context) (*samlsp.Middleware, error) {
 		return nil, err
 	}
 	middleware.Binding = p.options.Binding
+	// crewjam/saml asks for a transient one by default, which an app set to mail addresses must refuse.
+	middleware.ServiceProvider.AuthnNameIDFormat = saml.EmailAddressNameIDFormat
 	middleware.OnError = refuse
 	p.middleware = middleware
 	return middleware, nil
