@@ -116,6 +116,9 @@ func (r *reconciler[T]) removeFinalizer(ctx context.Context, object T) error {
 // finish writes status where it changed, tells of transitions, and returns what
 // the report asks for.
 func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, object T, report *status.Report) (ctrl.Result, error) {
+	if report.Outdated() {
+		return ctrl.Result{RequeueAfter: firstRetry}, nil
+	}
 	report.Write(object)
 	written, err := before.Patch(ctx, r.client, object)
 	switch {

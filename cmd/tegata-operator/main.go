@@ -15,10 +15,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	// Members may live in any time zone, and images may ship without a database of them.
-	_ "time/tzdata"
+	_ "time/tzdata" // members live in any time zone, and images may ship without a database of them
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
@@ -29,8 +29,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"

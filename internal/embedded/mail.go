@@ -6,7 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 package embedded
 
 import (
-	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
 	"tegata.dev/tegata/internal/idp/mail"
 )
@@ -16,11 +15,13 @@ func smtpOptions(config *controllers.MailConfig) *mail.SMTPOptions {
 	if config == nil {
 		return nil
 	}
-	security := map[v1alpha1.SMTPTLSMode]mail.Security{
-		v1alpha1.SMTPStartTLS: mail.SecurityStartTLS,
-		v1alpha1.SMTPTLS:      mail.SecurityTLS,
-		v1alpha1.SMTPPlain:    mail.SecurityNone,
-	}[v1alpha1.SMTPTLSMode(config.TLS)]
+	security := mail.SecurityStartTLS
+	switch config.TLS {
+	case "TLS":
+		security = mail.SecurityTLS
+	case "None":
+		security = mail.SecurityNone
+	}
 	return &mail.SMTPOptions{
 		Host: config.Host, Port: config.Port, Security: security,
 		Username: config.Username, Password: config.Password, From: config.From,

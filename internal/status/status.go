@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -66,6 +67,18 @@ const (
 	// Retries: a transient failure, tried again with growing waits.
 	Retries
 )
+
+// condition is the type of the condition that goes with the verdict, "" for none.
+func (v Verdict) condition() string {
+	switch v {
+	case Waits, Retries:
+		return Reconciling
+	case UserMustAct:
+		return Stalled
+	case Done:
+	}
+	return ""
+}
 
 // Outcome is the result of one step.
 type Outcome struct {
@@ -122,6 +135,17 @@ func (r *Report) Result() (ctrl.Result, error) {
 	return ctrl.Result{RequeueAfter: r.after}, nil
 }
 
+// Outdated reports whether the attempt worked on an object that has changed
+// meanwhile: nothing of it is worth telling.
+func (r *Report) Outdated() bool {
+	for _, outcome := range r.outcomes {
+		if apierrors.IsConflict(outcome.Err) {
+			return true
+		}
+	}
+	return false
+}
+
 // Write sets the object's conditions and observedGeneration from the outcomes.
 func (r *Report) Write(object Object) {
 	conditions := slices.Clone(object.GetConditions())
@@ -141,8 +165,12 @@ func (r *Report) Write(object Object) {
 			set(step, metav1.ConditionUnknown, ReasonNotEvaluated, notEvaluatedMessage)
 		}
 	}
-	meta.RemoveStatusCondition(&conditions, Reconciling)
-	meta.RemoveStatusCondition(&conditions, Stalled)
+	// Only the one that no longer holds is removed: the other keeps the time since when it does.
+	for _, other := range []string{Reconciling, Stalled} {
+		if other != summary.Verdict.condition() {
+			meta.RemoveStatusCondition(&conditions, other)
+		}
+	}
 	switch summary.Verdict {
 	case Waits:
 		set(Reconciling, metav1.ConditionTrue, summary.Reason, summary.Message)
@@ -157,14 +185,16 @@ func (r *Report) Write(object Object) {
 }
 
 // summary is the first outcome, in the order of the steps, that is not Done;
-// a failure that needs a person comes before one that merely waits.
+// a failure that needs a person comes before one that merely waits. All must be
+// Done for it to be so: a step that was not tried is waited for.
 func (r *Report) summary() Outcome {
 	var waiting, done Outcome
+	untried := false
 	for _, step := range r.steps {
 		outcome, evaluated := r.outcomes[step]
 		switch {
 		case !evaluated:
-			continue
+			untried = true
 		case outcome.Verdict == UserMustAct:
 			return outcome
 		case outcome.Verdict != Done && waiting.Condition == "":
@@ -173,17 +203,25 @@ func (r *Report) summary() Outcome {
 			done = outcome
 		}
 	}
-	if waiting.Condition != "" {
+	switch {
+	case waiting.Condition != "":
 		return waiting
+	case untried:
+		return Outcome{Verdict: Waits, Reason: ReasonNotEvaluated, Message: notEvaluatedMessage}
+	default:
+		return done
 	}
-	return done
 }
 
 func conditionStatus(outcome Outcome) metav1.ConditionStatus {
-	if outcome.Verdict == Done {
+	switch {
+	case outcome.Verdict == Done:
 		return metav1.ConditionTrue
+	case outcome.Condition == "":
+		return metav1.ConditionUnknown
+	default:
+		return metav1.ConditionFalse
 	}
-	return metav1.ConditionFalse
 }
 
 func truncate(message string) string {

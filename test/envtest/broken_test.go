@@ -160,7 +160,7 @@ func TestServerThatCannotStartSaysWhy(t *testing.T) {
 	p := newNamespace(t)
 	blocker := &http.Server{Addr: p.url[len("http://"):], ReadHeaderTimeout: time.Second}
 	go func() { _ = blocker.ListenAndServe() }()
-	p.Eventually(func() error { _, err := http.Get(p.url); return err }, patience, glance).Should(Succeed()) //nolint:bodyclose,noctx // only whether it listens
+	p.Eventually(func() error { _, err := http.Get(p.url); return err }, patience, glance).Should(Succeed())
 	server := p.identityServer()
 	p.create(server)
 	p.Expect(p.waiting(server, v1alpha1.StartFailedReason)).To(ContainSubstring("address already in use"))
@@ -198,7 +198,7 @@ func (p *place) signingSecret(name string) *corev1.Secret {
 
 // httpGet is the status code of a GET, or 0 where nobody answers.
 func httpGet(url string) int {
-	response, err := http.Get(url) //nolint:noctx // a test's local server
+	response, err := http.Get(url)
 	if err != nil {
 		return 0
 	}

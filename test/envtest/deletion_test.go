@@ -114,7 +114,7 @@ func TestDeletionKeepsForeignFinalizers(t *testing.T) {
 	p.Expect(member.Finalizers).To(ConsistOf("example.com/other", v1alpha1.Finalizer))
 	p.remove(member)
 	p.Eventually(func() []string { p.refresh(member); return member.Finalizers }, patience, glance).Should(Equal([]string{"example.com/other"}))
-	p.Expect(k8s.Patch(ctx, member, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+	p.Expect(p.k8s.Patch(ctx, member, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
 	p.gone(member)
 }
 

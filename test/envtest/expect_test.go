@@ -26,13 +26,13 @@ import (
 func (p *place) create(objects ...client.Object) {
 	p.t.Helper()
 	for _, object := range objects {
-		p.Expect(k8s.Create(ctx, object)).To(Succeed())
+		p.Expect(p.k8s.Create(ctx, object)).To(Succeed())
 	}
 }
 
 func (p *place) refresh(object client.Object) {
 	p.t.Helper()
-	p.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+	p.Expect(p.k8s.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
 }
 
 // change edits the object as it is now on the server.
@@ -41,7 +41,7 @@ func (p *place) change(object client.Object, edit func()) {
 	p.refresh(object)
 	before := object.DeepCopyObject().(client.Object)
 	edit()
-	p.Expect(k8s.Patch(ctx, object, client.MergeFrom(before))).To(Succeed())
+	p.Expect(p.k8s.Patch(ctx, object, client.MergeFrom(before))).To(Succeed())
 }
 
 // current waits until each object is Ready, and checks every invariant that
@@ -50,15 +50,15 @@ func (p *place) current(objects ...tegatastatus.Object) {
 	p.t.Helper()
 	for _, object := range objects {
 		p.Eventually(func() error {
-			if err := k8s.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			if err := p.k8s.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 				return err
 			}
-			return invariants(object)
+			return p.invariants(object)
 		}, patience, glance).Should(Succeed(), "%T %s", object, object.GetName())
 	}
 }
 
-func invariants(object tegatastatus.Object) error {
+func (p *place) invariants(object tegatastatus.Object) error {
 	conditions := object.GetConditions()
 	for _, conditionType := range []string{v1alpha1.ReadyCondition, v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition} {
 		condition := meta.FindStatusCondition(conditions, conditionType)
@@ -71,16 +71,16 @@ func invariants(object tegatastatus.Object) error {
 			return fmt.Errorf("condition %s is present: %+v", absent, condition)
 		}
 	}
-	if verdict := kstatus(object); verdict != status.CurrentStatus {
+	if verdict := p.kstatus(object); verdict != status.CurrentStatus {
 		return fmt.Errorf("kstatus is %s", verdict)
 	}
 	return nil
 }
 
-func kstatus(object client.Object) status.Status {
+func (p *place) kstatus(object client.Object) status.Status {
 	content := must(runtime.DefaultUnstructuredConverter.ToUnstructured(object))
 	u := &unstructured.Unstructured{Object: content}
-	gvk := must(k8s.GroupVersionKindFor(object))
+	gvk := must(p.k8s.GroupVersionKindFor(object))
 	u.SetGroupVersionKind(gvk)
 	return must(status.Compute(u)).Status
 }
@@ -102,13 +102,13 @@ func (p *place) fails(object tegatastatus.Object, reason string, verdict status.
 	p.t.Helper()
 	var message string
 	p.Eventually(func(g Gomega) {
-		g.Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		g.Expect(p.k8s.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
 		ready := meta.FindStatusCondition(object.GetConditions(), v1alpha1.ReadyCondition)
 		g.Expect(ready).NotTo(BeNil())
 		g.Expect(ready.Reason).To(Equal(reason), ready.Message)
 		g.Expect(ready.Status).To(Equal(metav1.ConditionFalse))
 		g.Expect(ready.ObservedGeneration).To(Equal(object.GetGeneration()))
-		g.Expect(kstatus(object)).To(Equal(verdict))
+		g.Expect(p.kstatus(object)).To(Equal(verdict))
 		message = ready.Message
 	}, patience, glance).Should(Succeed())
 	return message
@@ -119,7 +119,7 @@ func (p *place) gone(objects ...client.Object) {
 	p.t.Helper()
 	for _, object := range objects {
 		p.Eventually(func() bool {
-			return apierrors.IsNotFound(k8s.Get(ctx, client.ObjectKeyFromObject(object), object))
+			return apierrors.IsNotFound(p.k8s.Get(ctx, client.ObjectKeyFromObject(object), object))
 		}, patience, glance).Should(BeTrue(), "%T %s still exists", object, object.GetName())
 	}
 }
@@ -127,7 +127,7 @@ func (p *place) gone(objects ...client.Object) {
 func (p *place) remove(objects ...client.Object) {
 	p.t.Helper()
 	for _, object := range objects {
-		p.Expect(k8s.Delete(ctx, object)).To(Succeed())
+		p.Expect(p.k8s.Delete(ctx, object)).To(Succeed())
 	}
 }
 
@@ -152,7 +152,7 @@ func (p *place) temporaryPassword(member *v1alpha1.Member) string {
 		g.Expect(member.Status.Password.State).To(Equal("Temporary"))
 		g.Expect(member.Status.Password.SecretRef).NotTo(BeNil())
 		name := client.ObjectKey{Namespace: p.namespace, Name: member.Status.Password.SecretRef.Name}
-		g.Expect(k8s.Get(ctx, name, secret)).To(Succeed())
+		g.Expect(p.k8s.Get(ctx, name, secret)).To(Succeed())
 	}, patience, glance).Should(Succeed())
 	return string(secret.Data[corev1.BasicAuthPasswordKey])
 }

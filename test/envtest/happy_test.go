@@ -87,7 +87,7 @@ func TestApplyingTheSameSpecTwiceWritesNothing(t *testing.T) {
 		delete(content, "status")
 		declared := &unstructured.Unstructured{Object: content}
 		declared.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Member"))
-		p.Expect(k8s.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), client.FieldOwner("git"), client.ForceOwnership)).To(Succeed())
+		p.Expect(p.k8s.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), client.FieldOwner("git"), client.ForceOwnership)).To(Succeed())
 	}
 	apply()
 	p.refresh(member)

@@ -6,12 +6,14 @@ SPDX-License-Identifier: Apache-2.0
 package envtest
 
 import (
-	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"regexp"
-	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/test/formclient"
 )
 
 // What a log-in ends in.
@@ -21,33 +23,118 @@ const (
 	refusedLogIn = "refused"
 )
 
-var hidden = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
+// chosenPassword is what members choose in these tests.
+const chosenPassword = "Kisaragi-Eki-0229"
 
-// logIn posts mail and password as a browser would and says what came of it.
+// logIn logs in with a new browser and says what came of it.
 func (p *place) logIn(mail, password string) string {
 	p.t.Helper()
-	browser := &http.Client{Jar: must(cookiejar.New(nil))}
-	page := p.read(browser.Get(p.url + "/login"))
-	form := url.Values{"mail": {mail}, "password": {password}}
-	for _, input := range hidden.FindAllStringSubmatch(page, -1) {
-		form.Set(input[1], input[2])
-	}
-	page = p.read(browser.PostForm(p.url+"/login", form))
-	switch {
-	case strings.Contains(page, `autocomplete="new-password"`):
-		return forcedChange
-	case strings.Contains(page, `autocomplete="current-password"`):
-		return refusedLogIn
-	default:
-		return loggedIn
-	}
+	outcome, _ := p.logInWith(formclient.New(), mail, password)
+	return outcome
 }
 
-func (p *place) read(response *http.Response, err error) string {
+func (p *place) logInWith(browser *formclient.Client, mail, password string) (string, *formclient.Page) {
 	p.t.Helper()
-	if err != nil {
-		return err.Error()
+	page, err := browser.Get(ctx, p.url+"/login")
+	p.Expect(err).NotTo(HaveOccurred())
+	page, err = browser.LogIn(ctx, page, mail, password)
+	p.Expect(err).NotTo(HaveOccurred())
+	if _, err := page.FormWith("password", "confirmation"); err == nil {
+		return forcedChange, page
 	}
-	defer func() { _ = response.Body.Close() }()
-	return string(must(io.ReadAll(response.Body)))
+	if page.Status == http.StatusOK && page.URL.Path == "/" {
+		return loggedIn, page
+	}
+	return refusedLogIn, page
+}
+
+// choose logs in with a temporary password and sets the chosen one.
+func (p *place) choose(browser *formclient.Client, member *v1alpha1.Member) {
+	p.t.Helper()
+	outcome, page := p.logInWith(browser, member.Spec.Mail, p.temporaryPassword(member))
+	p.Expect(outcome).To(Equal(forcedChange))
+	page, err := browser.SetPassword(ctx, page, chosenPassword)
+	p.Expect(err).NotTo(HaveOccurred())
+	p.Expect(page.URL.Path).To(Equal("/"), page.Text())
+}
+
+func TestLogInShowsInStatus(t *testing.T) {
+	p := newPlace(t)
+	member := p.member("yamada", temporary)
+	p.create(member)
+	p.current(member)
+	browser := formclient.New()
+	p.choose(browser, member)
+
+	secret := &corev1.Secret{ObjectMeta: p.meta("yamada-temporary-password")}
+	p.gone(secret)
+	p.Eventually(func(g Gomega) {
+		p.refresh(member)
+		g.Expect(member.Status.State).To(Equal(v1alpha1.MemberActive))
+		g.Expect(member.Status.LastLogin.IsZero()).To(BeFalse())
+		g.Expect(member.Status.Password.State).To(Equal("Set"))
+		g.Expect(member.Status.Password.SecretRef).To(BeNil())
+	}, patience, glance).Should(Succeed())
+	p.current(member)
+	tenant := p.tenant()
+	p.Eventually(func(g Gomega) {
+		p.refresh(tenant)
+		g.Expect(tenant.Status.PendingMembers).To(HaveValue(BeEquivalentTo(0)))
+	}, patience, glance).Should(Succeed())
+
+	t.Run("suspension ends the session and refuses the next log-in", func(*testing.T) {
+		p.change(member, func() { member.Spec.Suspended = ptrTo(true) })
+		p.current(member)
+		p.Expect(member.Status.State).To(Equal(v1alpha1.MemberSuspended))
+		page, err := browser.Get(ctx, p.url+"/")
+		p.Expect(err).NotTo(HaveOccurred())
+		p.Expect(page.URL.Path).To(Equal("/login"))
+		p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(refusedLogIn))
+		p.change(member, func() { member.Spec.Suspended = nil })
+		p.current(member)
+		p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(loggedIn))
+	})
+
+	t.Run("wrong passwords lock the account and status says so", func(*testing.T) {
+		for range 7 {
+			p.Expect(p.logIn(member.Spec.Mail, "wrong-Password-1")).To(Equal(refusedLogIn))
+		}
+		p.Eventually(func() v1alpha1.MemberState { p.refresh(member); return member.Status.State }, patience, glance).Should(Equal(v1alpha1.MemberLocked))
+		p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(refusedLogIn))
+	})
+}
+
+func TestDeletedMemberIsRestoredByTheSameName(t *testing.T) {
+	p := newPlace(t)
+	member := p.member("yamada", temporary)
+	p.create(member)
+	p.current(member)
+	p.choose(formclient.New(), member)
+	id := member.Status.ID
+
+	p.remove(member)
+	p.gone(member, &corev1.Secret{ObjectMeta: p.meta("yamada-temporary-password")})
+	p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(refusedLogIn))
+
+	again := p.member("yamada", temporary)
+	p.create(again)
+	p.current(again)
+	p.Expect(again.Status.ID).To(Equal(id))
+	p.Expect(p.logIn(again.Spec.Mail, chosenPassword)).To(Equal(loggedIn))
+}
+
+func TestMemberDeletedBeforeTheFirstLogInGetsANewTemporaryPassword(t *testing.T) {
+	p := newPlace(t)
+	member := p.member("yamada", temporary)
+	p.create(member)
+	p.current(member)
+	first := p.temporaryPassword(member)
+	p.remove(member)
+	p.gone(member)
+	again := p.member("yamada", temporary)
+	p.create(again)
+	p.current(again)
+	p.Expect(p.temporaryPassword(again)).NotTo(Equal(first))
+	p.Expect(p.logIn(again.Spec.Mail, first)).To(Equal(refusedLogIn))
+	p.Expect(p.logIn(again.Spec.Mail, p.temporaryPassword(again))).To(Equal(forcedChange))
 }

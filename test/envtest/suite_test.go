@@ -48,13 +48,21 @@ const (
 )
 
 var (
-	scheme     = runtime.NewScheme()
-	apiServer  *envtest.Environment
-	restConfig *rest.Config
-	k8s        client.WithWatch
-	ctx        = context.Background()
-	sequence   atomic.Int32
+	scheme   = runtime.NewScheme()
+	shared   *cluster
+	ctx      = context.Background()
+	sequence atomic.Int32
 )
+
+// adminUser may do everything, as the demo's operator may.
+var adminUser = envtest.User{Name: "tegata-operator", Groups: []string{"system:masters"}}
+
+// cluster is an API server with a client of its own.
+type cluster struct {
+	environment *envtest.Environment
+	config      *rest.Config
+	k8s         client.Client
+}
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -71,23 +79,13 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS is not set; run make test, or export KUBEBUILDER_ASSETS=$(hack/controlplane/build.sh)")
 		return 1
 	}
-	apiServer = newAPIServer()
 	var err error
-	if restConfig, err = apiServer.Start(); err != nil {
+	if shared, err = startCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() {
-		if err := apiServer.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}()
-	restConfig.QPS = -1
-	if k8s, err = client.NewWithWatch(restConfig, client.Options{Scheme: scheme}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	stop := startOperator()
+	defer shared.stop()
+	stop := startOperator(shared.config, must(os.MkdirTemp("", "tegata-envtest-")))
 	code := m.Run()
 	stop()
 	if panics := recoveredPanics(); panics > 0 {
@@ -97,19 +95,28 @@ func run(m *testing.M) int {
 	return code
 }
 
-func newAPIServer() *envtest.Environment {
-	return &envtest.Environment{
+func startCluster() (*cluster, error) {
+	c := &cluster{environment: &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+	}}
+	var err error
+	if c.config, err = c.environment.Start(); err != nil {
+		return nil, err
+	}
+	c.config.QPS = -1
+	c.k8s, err = client.New(c.config, client.Options{Scheme: scheme})
+	return c, err
+}
+
+func (c *cluster) stop() {
+	if err := c.environment.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
 }
 
 // startOperator runs every controller in this process until stop is called.
-func startOperator() (stop func()) {
-	return startOperatorWith(restConfig, must(os.MkdirTemp("", "tegata-envtest-")))
-}
-
-func startOperatorWith(restConfig *rest.Config, dataDirectory string) (stop func()) {
+func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) {
 	mgr := must(ctrl.NewManager(rest.CopyConfig(restConfig), ctrl.Options{
 		Scheme:     scheme,
 		Logger:     logr.Discard(),
@@ -167,6 +174,7 @@ func recoveredPanics() float64 {
 // place is a namespace with a running IdentityServer and an accepted Tenant.
 type place struct {
 	*WithT
+	*cluster
 	t         *testing.T
 	namespace string
 	url       string
@@ -177,6 +185,13 @@ type place struct {
 func newPlace(t *testing.T, adjust ...func(*v1alpha1.Tenant)) *place {
 	t.Helper()
 	p := newNamespace(t)
+	p.settle(adjust...)
+	return p
+}
+
+// settle makes the IdentityServer and the Tenant of a place.
+func (p *place) settle(adjust ...func(*v1alpha1.Tenant)) {
+	p.t.Helper()
 	p.create(p.identityServer())
 	tenant := p.tenant()
 	for _, change := range adjust {
@@ -184,12 +199,16 @@ func newPlace(t *testing.T, adjust ...func(*v1alpha1.Tenant)) *place {
 	}
 	p.create(tenant)
 	p.current(tenant)
-	return p
 }
 
 func newNamespace(t *testing.T) *place {
 	t.Helper()
-	p := &place{WithT: NewWithT(t), t: t, namespace: fmt.Sprintf("t%d", sequence.Add(1))}
+	return newNamespaceIn(t, shared)
+}
+
+func newNamespaceIn(t *testing.T, c *cluster) *place {
+	t.Helper()
+	p := &place{WithT: NewWithT(t), cluster: c, t: t, namespace: fmt.Sprintf("t%d", sequence.Add(1))}
 	p.url = fmt.Sprintf("http://127.0.0.1:%d", freePort())
 	p.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace, Labels: map[string]string{"test": p.namespace}}})
 	t.Cleanup(func() { p.removeServers() })
@@ -199,9 +218,9 @@ func newNamespace(t *testing.T) *place {
 // removeServers frees the ports, so that servers of finished tests do not pile up.
 func (p *place) removeServers() {
 	servers := &v1alpha1.IdentityServerList{}
-	p.Expect(k8s.List(ctx, servers, client.InNamespace(p.namespace))).To(Succeed())
+	p.Expect(p.k8s.List(ctx, servers, client.InNamespace(p.namespace))).To(Succeed())
 	for i := range servers.Items {
-		p.Expect(client.IgnoreNotFound(k8s.Delete(ctx, &servers.Items[i]))).To(Succeed())
+		p.Expect(client.IgnoreNotFound(p.k8s.Delete(ctx, &servers.Items[i]))).To(Succeed())
 		p.gone(&servers.Items[i])
 	}
 }

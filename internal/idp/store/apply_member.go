@@ -309,6 +309,12 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
+	// The Secret with a temporary password goes with the resource, so nobody would know it after a restore.
+	_, err = b.exec(b.ctx, `UPDATE members SET password_kind = '', password_hash = '', password_expires_at = 0
+		WHERE tenant = $1 AND name = $2 AND password_kind = 'Temporary'`, key.Tenant, key.Name)
+	if err != nil {
+		return admin.Result{}, err
+	}
 	b.freed[mailResource(row.mail)], b.freed[licensesResource(key.Tenant)] = true, true
 	for attribute, value := range uniqueValues(tenant.Tenant, row.member) {
 		b.freed[valueResource(key.Tenant, attribute, value)] = true
