@@ -46,7 +46,7 @@ Try
   kubectl annotate member %s --overwrite identity.tegata.dev/reset-password="$(date)"
   kubectl get secret %s -o jsonpath='{.data.password}' | base64 -d; echo
 
-For scripts: . %s
+For scripts: set -a; . %s; set +a
 Logs:        %s
 Ctrl-C stops everything.
 `,

@@ -86,7 +86,7 @@ func applyFiles(ctx context.Context, c client.Client, files ...string) error {
 	return nil
 }
 
-// condition of an object of ours.
+// conditioned is an object of ours.
 type conditioned interface {
 	client.Object
 	GetConditions() []metav1.Condition
