@@ -1,0 +1,62 @@
+// Copyright 2026 The Tegata Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// A SAML service provider on @node-saml/node-saml with the library's defaults:
+// response and assertion must both be signed, and the audience must be its
+// issuer. Options come as JSON in argv[2]; the first line of output is its
+// address. It ends when its standard input does.
+
+import { createServer } from "node:http";
+import { SAML } from "@node-saml/node-saml";
+
+const maxBody = 1 << 20;
+const options = JSON.parse(process.argv[2]);
+let redirect;
+let post;
+
+async function form(request) {
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size > maxBody) throw new Error("the form is too large");
+    chunks.push(chunk);
+  }
+  return Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString("utf8")));
+}
+
+async function answer(request, response) {
+  const relayState = "from node-saml";
+  switch (`${request.method} ${request.url}`) {
+    case "GET /redirect":
+      response.writeHead(302, { location: await redirect.getAuthorizeUrlAsync(relayState, undefined, {}) }).end();
+      return;
+    case "GET /post":
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(await post.getAuthorizeFormAsync(relayState));
+      return;
+    case "POST /acs": {
+      const fields = await form(request);
+      const { profile } = await redirect.validatePostResponseAsync(fields);
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ profile, relayState: fields.RelayState }));
+      return;
+    }
+    default:
+      response.writeHead(404).end();
+  }
+}
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error) => {
+    response.writeHead(403, { "content-type": "application/json" }).end(JSON.stringify({ error: error.message }));
+  });
+});
+server.listen(0, "127.0.0.1", () => {
+  const address = `http://127.0.0.1:${server.address().port}`;
+  const common = { ...options, callbackUrl: `${address}/acs` };
+  redirect = new SAML(common);
+  // The POST binding does not compress (SAML bindings 3.5.4); the library leaves that to its user.
+  // One cache for both: responses to either are taken at /acs.
+  post = new SAML({ ...common, cacheProvider: redirect.cacheProvider, authnRequestBinding: "HTTP-POST", skipRequestCompression: true });
+  console.log(address);
+});
+process.stdin.resume().on("end", () => process.exit(0));
