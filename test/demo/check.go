@@ -20,8 +20,7 @@ type journey struct {
 	temporary string
 	secret    string // name of the Secret with it
 	chosen    string
-	link      string // of the member who sets a password by mail
-	linked    string // the password set through it
+	linked    string // the password set through the mailed link
 }
 
 // step is one thing that must hold.

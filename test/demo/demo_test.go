@@ -69,7 +69,7 @@ func TestStopEndsTheWholeProcessGroup(t *testing.T) {
 	}).WithTimeout(5 * time.Second).Should(Succeed())
 	g.Expect(child.died()).To(Succeed())
 	child.stop()
-	g.Expect(child.died()).To(MatchError(ContainSubstring("child ended")))
+	g.Expect(child.died()).To(MatchError(ContainSubstring("child ended with signal: ")))
 	g.Eventually(func() error { return syscall.Kill(grandchild, 0) }).WithTimeout(5 * time.Second).Should(MatchError(syscall.ESRCH))
 }
 

@@ -27,7 +27,6 @@ type process struct {
 	log     string
 	command *exec.Cmd
 	done    chan struct{}
-	err     error
 }
 
 // launch starts a child that writes into <directory>/<name>.log. It must be
@@ -46,7 +45,8 @@ func launch(directory, name, path string, args ...string) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {
-		p.err = p.command.Wait()
+		// How it ended stands in ProcessState.
+		_ = p.command.Wait()
 		close(p.done)
 	}()
 	return p, nil
@@ -56,7 +56,7 @@ func launch(directory, name, path string, args ...string) (*process, error) {
 func (p *process) died() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended: %v; the end of %s:\n%s", p.name, p.err, p.log, tail(p.log, 15))
+		return fmt.Errorf("%s ended with %s; the end of %s:\n%s", p.name, p.command.ProcessState, p.log, tail(p.log, 15))
 	default:
 		return nil
 	}

@@ -210,7 +210,7 @@ func (j *journey) mailedLink(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if page, err = john.SetPassword(ctx, page, j.linked); err != nil {
+	if _, err = john.SetPassword(ctx, page, j.linked); err != nil {
 		return err
 	}
 	if page, err = logIn(ctx, formclient.New(), linkedMail, j.linked); err != nil {
@@ -252,17 +252,22 @@ func (j *journey) secondDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	output, err := exec.CommandContext(ctx, program, os.Args[1:]...).CombinedOutput()
-	if err == nil || !strings.Contains(string(output), "another demo already runs") {
-		return fmt.Errorf("it said (%v): %s", err, output)
+	if err := refusesToStart(ctx, "another demo already runs", program, os.Args[1:]...); err != nil {
+		return err
 	}
 	elsewhere, err := os.MkdirTemp("", "tegata-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(elsewhere)
-	output, err = exec.CommandContext(ctx, program, append(os.Args[1:], "--directory", elsewhere)...).CombinedOutput()
-	return demand(err != nil && strings.Contains(string(output), "another program already listens on "+idpAddress), "in another directory it said (%v): %s", err, output)
+	return refusesToStart(ctx, "another program already listens on "+idpAddress, program, append(os.Args[1:], "--directory", elsewhere)...)
+}
+
+// refusesToStart is an error unless the program fails with the message.
+func refusesToStart(ctx context.Context, message, program string, args ...string) error {
+	command := exec.CommandContext(ctx, program, args...)
+	output, err := command.CombinedOutput()
+	return demand(err != nil && strings.Contains(string(output), message), "it ended with %s and said: %s", command.ProcessState, output)
 }
 
 // kubectl runs the kubectl of the control plane, or that of the PATH.

@@ -29,7 +29,7 @@ func start(t *testing.T) (*inbox.Inbox, *net.TCPAddr) {
 	go func() { done <- caught.ServeSMTP(listener) }()
 	t.Cleanup(func() {
 		g.Expect(listener.Close()).To(Succeed())
-		<-done
+		g.Expect(<-done).To(MatchError(net.ErrClosed))
 	})
 	return caught, listener.Addr().(*net.TCPAddr)
 }

@@ -7,6 +7,7 @@ package sampleprovider_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -32,7 +33,7 @@ func TestAsksTheIdentityProviderAndRefusesWhatItDidNotAskFor(t *testing.T) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 			return
 		}
-		w.Write([]byte(metadata))
+		fmt.Fprint(w, metadata)
 	}))
 	t.Cleanup(idp.Close)
 	mux := http.NewServeMux()
