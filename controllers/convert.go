@@ -34,7 +34,7 @@ func directoryTenant(tenant *v1alpha1.Tenant) directory.Tenant {
 		TimeZone:    cmp.Or(spec.TimeZone, defaultTimeZone),
 		Language:    string(cmp.Or(spec.Language, defaultLanguage)),
 		Plan:        directory.Plan(cmp.Or(string(spec.Plan), string(directory.PlanPlus))),
-		Licenses:    int(ptr.Deref(spec.Licenses, 0)),
+		Licenses:    int(spec.Licenses),
 	}
 	for _, domain := range spec.Domains {
 		converted.Domains = append(converted.Domains, string(domain))

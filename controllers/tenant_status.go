@@ -37,8 +37,8 @@ func observeTenant(tenant *v1alpha1.Tenant, server *v1alpha1.IdentityServer, sta
 	fields.Members = count(state.Members)
 	fields.PendingMembers = count(state.PendingMembers)
 	fields.LicensesLeft = nil
-	if licenses := tenant.Spec.Licenses; licenses != nil {
-		fields.LicensesLeft = count(max(int(*licenses)-state.Members, 0))
+	if licenses := tenant.Spec.Licenses; licenses > 0 {
+		fields.LicensesLeft = count(max(int(licenses)-state.Members, 0))
 	}
 }
 

@@ -60,7 +60,7 @@ type TenantSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000000
-	Licenses *int32 `json:"licenses,omitempty"`
+	Licenses int32 `json:"licenses,omitempty"`
 
 	// attributes are the custom attributes that members may carry (O4).
 	// +optional

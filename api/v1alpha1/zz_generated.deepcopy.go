@@ -1414,11 +1414,6 @@ func (in *TenantSpec) DeepCopyInto(out *TenantSpec) {
 		*out = make([]MailDomain, len(*in))
 		copy(*out, *in)
 	}
-	if in.Licenses != nil {
-		in, out := &in.Licenses, &out.Licenses
-		*out = new(int32)
-		**out = **in
-	}
 	if in.Attributes != nil {
 		in, out := &in.Attributes, &out.Attributes
 		*out = make([]AttributeDefinition, len(*in))

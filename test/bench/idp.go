@@ -97,7 +97,9 @@ func newSite(ctx context.Context) (*site, func(), error) {
 	go func() { done <- server.Run(running) }()
 	stop := func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil {
+			fmt.Fprintln(os.Stderr, "bench: stop the IdP:", err)
+		}
 		_ = os.RemoveAll(directoryPath)
 	}
 	if err := s.populate(ctx, server.Admin()); err != nil {

@@ -140,7 +140,7 @@ func TestWrongAttributesAndTimeZones(t *testing.T) {
 func TestPlanAndLicences(t *testing.T) {
 	p := newPlace(t, func(tenant *v1alpha1.Tenant) {
 		tenant.Spec.Plan = "Free"
-		tenant.Spec.Licenses = ptrTo[int32](1)
+		tenant.Spec.Licenses = 1
 	})
 	app := p.samlApp("wiki")
 	first, second := p.member("first"), p.member("second")
