@@ -81,7 +81,7 @@ func (b *Batcher) waitingNow() int {
 
 // publish applies one change in a goroutine and returns once it waits in the
 // queue, or is taken where nothing is under way.
-func publish(t *testing.T, ctx context.Context, b *Batcher, name string, outcomes chan<- outcome, queued int) {
+func publish(ctx context.Context, t *testing.T, b *Batcher, name string, outcomes chan<- outcome, queued int) {
 	t.Helper()
 	go func() {
 		result, err := b.Apply(ctx, Change{Key: Key{Kind: KindMember, Tenant: "acme", Name: name}})
@@ -97,13 +97,13 @@ func TestBatcherCoalesces(t *testing.T) {
 	batcher := NewBatcher(service)
 	outcomes := make(chan outcome, 10)
 
-	publish(t, t.Context(), batcher, "first", outcomes, 0)
+	publish(t.Context(), t, batcher, "first", outcomes, 0)
 	first := <-service.entered
 	g.Expect(namesOf(first)).To(Equal([]string{"first"}), "a lone worker waits for nobody")
 	var want []string
 	for i := range 5 {
 		want = append(want, fmt.Sprint("next-", i))
-		publish(t, t.Context(), batcher, want[i], outcomes, i+1)
+		publish(t.Context(), t, batcher, want[i], outcomes, i+1)
 	}
 	service.answer <- nil
 	g.Expect(service.batch(t, nil)).To(Equal(want), "what arrived meanwhile is one call, in order")
@@ -122,10 +122,10 @@ func TestBatcherTellsAllOfAnError(t *testing.T) {
 	outcomes := make(chan outcome, 10)
 	down := errors.New("down")
 
-	publish(t, t.Context(), batcher, "first", outcomes, 0)
+	publish(t.Context(), t, batcher, "first", outcomes, 0)
 	<-service.entered
-	publish(t, t.Context(), batcher, "a", outcomes, 1)
-	publish(t, t.Context(), batcher, "b", outcomes, 2)
+	publish(t.Context(), t, batcher, "a", outcomes, 1)
+	publish(t.Context(), t, batcher, "b", outcomes, 2)
 	service.answer <- nil
 	service.batch(t, down)
 	failed := map[string]error{}
@@ -138,7 +138,7 @@ func TestBatcherTellsAllOfAnError(t *testing.T) {
 	}
 	g.Expect(failed).To(Equal(map[string]error{"first": nil, "a": down, "b": down}))
 
-	publish(t, t.Context(), batcher, "later", outcomes, 0)
+	publish(t.Context(), t, batcher, "later", outcomes, 0)
 	service.batch(t, nil)
 	g.Expect((<-outcomes).err).NotTo(HaveOccurred(), "an error stops nothing")
 }
@@ -151,9 +151,9 @@ func TestBatcherOutlivesTheCallerThatStartedIt(t *testing.T) {
 	outcomes := make(chan outcome, 10)
 	impatient, cancel := context.WithCancel(t.Context())
 
-	publish(t, impatient, batcher, "impatient", outcomes, 0)
+	publish(impatient, t, batcher, "impatient", outcomes, 0)
 	<-service.entered
-	publish(t, t.Context(), batcher, "patient", outcomes, 1)
+	publish(t.Context(), t, batcher, "patient", outcomes, 1)
 	cancel()
 	got := <-outcomes
 	g.Expect(got.name).To(Equal("impatient"))
@@ -174,12 +174,12 @@ func TestBatcherKeepsToTheLargestBatch(t *testing.T) {
 	more := 2*MaxBatch + 1
 	outcomes := make(chan outcome, more+1)
 
-	publish(t, t.Context(), batcher, "first", outcomes, 0)
+	publish(t.Context(), t, batcher, "first", outcomes, 0)
 	<-service.entered
 	var want []string
 	for i := range more {
 		want = append(want, fmt.Sprint(i))
-		publish(t, t.Context(), batcher, want[i], outcomes, i+1)
+		publish(t.Context(), t, batcher, want[i], outcomes, i+1)
 	}
 	service.answer <- nil
 	var sizes []int

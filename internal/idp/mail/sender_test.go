@@ -139,7 +139,7 @@ func (s *server) start(t *testing.T, certificate *tls.Certificate, implicit bool
 	go func() { served <- backend.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = backend.Close()
-		_ = <-served // that it was closed
+		NewWithT(t).Expect(<-served).To(Succeed())
 	})
 }
 

@@ -66,7 +66,7 @@ func serve(t *testing.T, service admin.Service) (string, *http.Client) {
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		NewWithT(t).Expect(server.Close()).To(Succeed())
-		_ = <-served // that it was closed
+		NewWithT(t).Expect(<-served).To(MatchError(http.ErrServerClosed))
 	})
 	return "https://" + listener.Addr().String(), &http.Client{Transport: transport}
 }
