@@ -93,7 +93,9 @@ func (p *Provider) ready(ctx context.Context) (*samlsp.Middleware, error) {
 	}
 	middleware, err := samlsp.New(samlsp.Options{
 		URL: *p.url, Key: p.key, Certificate: p.certificate, IDPMetadata: metadata,
-		CookieName: "sample_session", CookieSameSite: http.SameSiteLaxMode,
+		// No SameSite: the answer is posted from another site, and over plain HTTP browsers
+		// send a cookie with such a post only where it does not say Lax itself.
+		CookieName: "sample_session",
 	})
 	if err != nil {
 		return nil, err
