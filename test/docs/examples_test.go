@@ -7,6 +7,7 @@ package docs
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,7 +50,7 @@ func examples(t *testing.T) []example {
 			reader := utilyaml.NewYAMLReader(bufio.NewReader(strings.NewReader(b.body)))
 			for {
 				text, err := reader.Read()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {
