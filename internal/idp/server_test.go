@@ -83,7 +83,7 @@ func TestServerServesWhatIsPublished(t *testing.T) {
 	for _, family := range families {
 		names = append(names, family.GetName())
 	}
-	g.Expect(names).To(ContainElements("tegata_idp_http_request_duration_seconds", "tegata_idp_password_hashes_waiting", "tegata_idp_panics_total"))
+	g.Expect(names).To(ContainElements("tegata_idp_http_request_duration_seconds", "tegata_idp_password_hashes_waiting", "tegata_idp_panics_total", "tegata_idp_outbox_mails"))
 
 	stop()
 	g.Eventually(ended, "30s").Should(Receive(BeNil()))

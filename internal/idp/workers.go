@@ -8,6 +8,7 @@ package idp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -40,9 +41,36 @@ func (s *Server) cleanUp(ctx context.Context) {
 }
 
 func (s *Server) registerGauges(hasher *password.Hasher) error {
-	return s.options.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tegata_idp_password_hashes_waiting", Help: "Password hashes that wait for their turn.",
-	}, func() float64 { return float64(hasher.Waiting()) }))
+	}, func() float64 { return float64(hasher.Waiting()) })
+	return errors.Join(s.options.Registerer.Register(waiting), s.options.Registerer.Register(outboxCollector{s}))
+}
+
+// countTimeout bounds a scrape's look into the database.
+const countTimeout = 5 * time.Second
+
+var outboxMails = prometheus.NewDesc("tegata_idp_outbox_mails",
+	"Mails in the outbox: waiting to be sent, or failing and to be tried again. The same in every replica.", []string{"state"}, nil)
+
+// outboxCollector counts the mails at each scrape.
+type outboxCollector struct{ server *Server }
+
+// Describe implements prometheus.Collector.
+func (c outboxCollector) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- outboxMails }
+
+// Collect implements prometheus.Collector. Without the database there is no
+// value, and the other metrics are told all the same.
+func (c outboxCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	waiting, failing, err := c.server.store.CountMails(ctx)
+	if err != nil {
+		c.server.options.Log.Error(err, "Failed to count the mails in the outbox")
+		return
+	}
+	metrics <- prometheus.MustNewConstMetric(outboxMails, prometheus.GaugeValue, float64(waiting), "waiting")
+	metrics <- prometheus.MustNewConstMetric(outboxMails, prometheus.GaugeValue, float64(failing), "failing")
 }
 
 // errorWriter turns the HTTP server's lines, such as failed handshakes, into

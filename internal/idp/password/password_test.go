@@ -44,6 +44,19 @@ func TestDefaults(t *testing.T) {
 	g.Expect(password.NewHasher(light).Verify(ctx, hash, "x")).To(BeTrue(), "the hash carries its own parameters")
 }
 
+func TestOutdated(t *testing.T) {
+	g, ctx := NewWithT(t), context.Background()
+	hasher := password.NewHasher(light)
+	own, err := hasher.Hash(ctx, "x")
+	g.Expect(err).NotTo(HaveOccurred())
+	for phc, want := range map[string]bool{
+		own: false, "": false, "$sha256$AAAA$AAAA": false, "$argon2id$": false,
+		strings.Replace(own, "m=64", "m=32", 1): true, strings.Replace(own, "t=1", "t=2", 1): true, strings.Replace(own, "p=1", "p=2", 1): true,
+	} {
+		g.Expect(hasher.Outdated(phc)).To(Equal(want), phc)
+	}
+}
+
 // TestKnownHash holds the format against the reference implementation: made by
 // the argon2 command line tool.
 func TestKnownHash(t *testing.T) {

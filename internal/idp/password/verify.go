@@ -42,6 +42,13 @@ func (h *Hasher) Verify(ctx context.Context, phc, password string) (bool, error)
 	}
 }
 
+// Outdated reports whether phc is an argon2id hash made with other parameters
+// than this Hasher's, to be made anew while the password is at hand.
+func (h *Hasher) Outdated(phc string) bool {
+	p, _, _, err := parseArgon2(phc)
+	return err == nil && p != h.parameters
+}
+
 func (h *Hasher) dummy(ctx context.Context, password string) error {
 	_, err := h.derive(ctx, password, make([]byte, saltLength), h.parameters, keyLength)
 	return err

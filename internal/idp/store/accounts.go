@@ -80,6 +80,16 @@ func (s *Store) Tenant(ctx context.Context, slug string) (*Tenant, error) {
 	return fresh, nil
 }
 
+// CountMembers is how many members a tenant has, suspended ones too.
+func (s *Store) CountMembers(ctx context.Context, tenant string) (int, error) {
+	if !storable(tenant) {
+		return 0, nil
+	}
+	var count int
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*) FROM members WHERE tenant = $1 AND deleted_at IS NULL`, tenant).Scan(&count)
+	return count, describe(err)
+}
+
 func (s *Store) forget(slug string) {
 	s.tenantsMu.Lock()
 	defer s.tenantsMu.Unlock()
@@ -95,8 +105,8 @@ func (s *Store) loadTenant(ctx context.Context, slug string) (*Tenant, error) {
 	defer func() { _ = read.Rollback() }() // nothing was written
 	tenant := &Tenant{}
 	var body string
-	err = read.QueryRowContext(ctx, `SELECT revision, body, certificate, private_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
-		Scan(&tenant.Revision, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey)
+	err = read.QueryRowContext(ctx, `SELECT revision, owner, body, certificate, private_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
+		Scan(&tenant.Revision, &tenant.Owner, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}

@@ -129,6 +129,16 @@ func (t *tx) setMailError(ctx context.Context, tenant, member, reason string) er
 	return t.notice(ctx, memberKey(tenant, member), t.now)
 }
 
+// CountMails counts the mails of the outbox that can still be sent: waiting ones
+// have not failed yet, failing ones have and are tried again.
+func (s *Store) CountMails(ctx context.Context) (waiting, failing int, err error) {
+	// A member has at most one mail, as a new link kills the earlier one's.
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), COALESCE(SUM(CASE WHEN m.mail_error <> '' THEN 1 ELSE 0 END), 0)
+		FROM outbox o JOIN members m ON m.tenant = o.tenant AND m.name = o.member WHERE o.expires_at > $1`,
+		s.options.Now().UnixMilli()).Scan(&waiting, &failing)
+	return waiting - failing, failing, describe(err)
+}
+
 // MailPending receives after a commit of this process that put mail into the
 // outbox. Other processes' mail is found by polling.
 func (s *Store) MailPending() <-chan struct{} { return s.mails }

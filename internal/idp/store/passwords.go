@@ -34,6 +34,17 @@ func (s *Store) SetPassword(ctx context.Context, tenant, member, phcHash, keepSe
 	})
 }
 
+// RenewHash replaces the hash of an unchanged password by one made with other
+// parameters, unless the password was changed meanwhile. It ends no session and
+// is nothing to tell anybody.
+func (s *Store) RenewHash(ctx context.Context, account *Account, phcHash string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(ctx, `UPDATE members SET password_hash = $1 WHERE tenant = $2 AND name = $3 AND password_kind = 'Set' AND password_hash = $4`,
+			phcHash, account.Tenant, account.Name, account.PasswordHash)
+		return err
+	})
+}
+
 // PasswordLink is the account a mailed link is for; the link stays usable.
 // ErrNotFound when it is unknown, used or expired, or its member suspended or deleted.
 func (s *Store) PasswordLink(ctx context.Context, token string) (*Account, error) {

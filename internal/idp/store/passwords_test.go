@@ -152,6 +152,26 @@ func TestSetPasswordKeepsTheSessionInUse(t *testing.T) {
 	})
 }
 
+func TestRenewHash(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.apply(tenantChange("acme"), memberChange("acme", "hanako"))
+		f.Expect(f.SetPassword(f.ctx, "acme", "hanako", "$argon2id$old", "", admin.AuditEntry{Action: admin.PasswordChanged})).To(Succeed())
+		session, actions := f.session("acme", "hanako"), f.actions()
+		f.notices()
+		account, err := f.Account(f.ctx, "acme", "hanako")
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(f.RenewHash(f.ctx, account, "$argon2id$new")).To(Succeed())
+		f.Expect(f.RenewHash(f.ctx, account, "$argon2id$late")).To(Succeed())
+		renewed, err := f.Account(f.ctx, "acme", "hanako")
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(renewed.PasswordHash).To(Equal("$argon2id$new"), "a hash that was replaced meanwhile stays")
+		_, _, err = f.Session(f.ctx, session)
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(f.actions()).To(Equal(actions))
+		f.Expect(f.notices()).To(BeEmpty())
+	})
+}
+
 func TestSecretsAreNotInTheDatabaseFile(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		if f.options.SQLitePath == "" {

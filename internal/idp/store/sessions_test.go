@@ -162,6 +162,41 @@ func TestOutboxLeases(t *testing.T) {
 	})
 }
 
+func TestCountMails(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		count := func() [2]int {
+			waiting, failing, err := f.CountMails(f.ctx)
+			f.Expect(err).NotTo(HaveOccurred())
+			return [2]int{waiting, failing}
+		}
+		f.Expect(count()).To(Equal([2]int{0, 0}))
+		f.apply(tenantChange("acme"), memberChange("acme", "hanako"), memberChange("acme", "taro"))
+		f.Expect(count()).To(Equal([2]int{2, 0}))
+		mails, err := f.ClaimMails(f.ctx, 10, time.Minute)
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(count()).To(Equal([2]int{2, 0}), "mails under way are in the outbox still")
+		f.Expect(f.MailFailed(f.ctx, mails[0].ID, "550 no such mailbox", f.clock.Now().Add(time.Hour))).To(Succeed())
+		f.Expect(f.MailSent(f.ctx, mails[1].ID)).To(Succeed())
+		f.Expect(count()).To(Equal([2]int{0, 1}))
+		f.clock.Add(168 * time.Hour)
+		f.Expect(count()).To(Equal([2]int{0, 0}), "an expired link is not sent any more")
+	})
+}
+
+func TestTenantOwnerAndMembers(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		stopped := memberChange("acme", "taro")
+		stopped.Member.Suspended = true
+		f.apply(tenantChange("acme"), tenantChange("other"), memberChange("acme", "hanako"), stopped, memberChange("acme", "gone"))
+		f.apply(deletion(memberChange("acme", "gone")))
+		tenant, err := f.Tenant(f.ctx, "acme")
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(tenant.Owner).To(Equal("team/acme"))
+		f.Expect(f.CountMembers(f.ctx, "acme")).To(Equal(2))
+		f.Expect(f.CountMembers(f.ctx, "other")).To(BeZero())
+	})
+}
+
 func TestAudit(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		start := f.clock.Now()

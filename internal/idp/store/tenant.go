@@ -17,6 +17,8 @@ import (
 // immutable, shared, and safe for concurrent use.
 type Tenant struct {
 	directory.Tenant
+	// Owner is the "namespace/name" of the object that declares the tenant.
+	Owner string
 	// Groups are sorted by name.
 	Groups []directory.Group
 	// Apps are sorted by kind and name. Icon.Data is nil, Icon.ContentType kept; see Store.Image.

@@ -153,11 +153,11 @@ func (v *visit) checkPassword(mail, password string) (loginResult, error) {
 	if err := s.Store.AttemptSucceeded(v.context(), mail, address); err != nil {
 		return loginResult{}, fmt.Errorf("clear attempts: %w", err)
 	}
-	return v.admit(account)
+	return v.admit(account, password)
 }
 
 // admit decides what a right password leads to.
-func (v *visit) admit(account *store.Account) (loginResult, error) {
+func (v *visit) admit(account *store.Account, password string) (loginResult, error) {
 	result := loginResult{account: account, status: http.StatusForbidden}
 	temporary := account.PasswordKind == store.PasswordTemporary
 	switch {
@@ -171,8 +171,26 @@ func (v *visit) admit(account *store.Account) (loginResult, error) {
 		result.outcome = outcomeTemporary
 	default:
 		result.outcome = outcomeSucceeded
+		v.renewHash(account, password)
 	}
 	return result, nil
+}
+
+// renewHash makes the hash anew where it was made with other parameters than
+// today's: only now is the password at hand. A failure stops no log-in; the
+// next one tries again.
+func (v *visit) renewHash(account *store.Account, password string) {
+	hasher := v.site.Hasher
+	if !hasher.Outdated(account.PasswordHash) {
+		return
+	}
+	hash, err := hasher.Hash(v.context(), password)
+	if err == nil {
+		err = v.site.Store.RenewHash(v.context(), account, hash)
+	}
+	if err != nil {
+		v.site.Log.Error(err, "Failed to renew a password hash", "requestID", requestID(v.r))
+	}
 }
 
 func (v *visit) auditLogin(action string, account *store.Account, mail, detail string) error {

@@ -18,6 +18,7 @@ import (
 
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
+	"tegata.dev/tegata/internal/idp/password"
 )
 
 // counted is the value of a counter by its outcome.
@@ -81,6 +82,28 @@ func TestWrongInputTellsNothing(t *testing.T) {
 	w.Expect(told.status).To(Equal(http.StatusForbidden))
 	w.Expect(told.text()).To(ContainSubstring("suspended"))
 	w.Expect(w.audits()[0]).To(Equal(admin.LoginRefused))
+}
+
+// TestHashIsRenewed logs in with a hash of weaker parameters than the site's.
+func TestHashIsRenewed(t *testing.T) {
+	w := newWorld(t)
+	w.addMember("hanako")
+	ctx := context.Background()
+	weak, err := password.NewHasher(password.Options{Memory: 32, Time: 1}).Hash(ctx, goodPassword)
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(w.store.SetPassword(ctx, tenantSlug, "hanako", weak, "", admin.AuditEntry{Action: admin.PasswordChanged})).To(Succeed())
+	hash := func() string {
+		account, err := w.store.Account(ctx, tenantSlug, "hanako")
+		w.Expect(err).NotTo(HaveOccurred())
+		return account.PasswordHash
+	}
+	w.browser().logIn(hanako, "wrong-Password-1")
+	w.Expect(hash()).To(Equal(weak), "a wrong password renews nothing")
+	w.Expect(w.browser().logIn(hanako, goodPassword).path()).To(Equal("/"))
+	renewed := hash()
+	w.Expect(renewed).To(HavePrefix("$argon2id$v=19$m=64,t=1,p=1$"))
+	w.Expect(w.browser().logIn(hanako, goodPassword).path()).To(Equal("/"))
+	w.Expect(hash()).To(Equal(renewed), "once")
 }
 
 func TestLockout(t *testing.T) {
