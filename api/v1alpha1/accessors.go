@@ -86,7 +86,7 @@ func (o *LinkApp) GetStatus() any { return &o.Status }
 func (o *LinkApp) SetObservedGeneration(generation int64) { o.Status.ObservedGeneration = generation }
 
 // The methods below let one piece of code publish and retract every kind that
-// bel
+// belongs to a tenant.
 
 // GetTenantRef names the tenant that the object belongs to.
 func (o *Member) GetTenantRef() TenantReference { return o.Spec.TenantRef }
