@@ -102,8 +102,12 @@ func (k *groups) attempt(ctx context.Context, group *v1alpha1.Group, report *sta
 	if in == nil {
 		return
 	}
-	report.Add(accepted())
 	converted := directoryGroup(in.tenant.Slug, group)
+	if problems := directory.CheckGroup(converted); len(problems) > 0 {
+		report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, problems.String()+"."))
+		return
+	}
+	report.Add(accepted())
 	people, err := k.people(ctx, group, in)
 	if err != nil {
 		report.Add(readFailed("The members", err))
@@ -114,7 +118,7 @@ func (k *groups) attempt(ctx context.Context, group *v1alpha1.Group, report *sta
 		report.Add(readFailed("The apps", err))
 		return
 	}
-	problems := directory.CheckGroup(converted, func(name string) bool { _, exists := people[name]; return exists })
+	problems := directory.CheckParticipants(converted, func(name string) bool { _, exists := people[name]; return exists })
 	problems = append(problems, directory.CheckGrants("permissions", converted.Permissions, surroundings{apps: apps}.findApp)...)
 	if len(problems) > 0 {
 		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason, problems.String()+"."))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -67,6 +68,12 @@ func ofTenant(_ context.Context, tenant client.Object) []reconcile.Request {
 
 // attempt starts the server or brings it up to date.
 func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.IdentityServer, report *status.Report) {
+	if allowed := server.Spec.Tenants; allowed != nil {
+		if _, err := metav1.LabelSelectorAsSelector(allowed.Selector); err != nil {
+			report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, fmt.Sprintf("tenants.selector: %v.", err)))
+			return
+		}
+	}
 	report.Add(accepted())
 	config, ok := k.gather(ctx, server, report)
 	if !ok {

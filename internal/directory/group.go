@@ -143,11 +143,8 @@ func GroupsOf(m Member, groups []Group) []Group {
 }
 
 // CheckGroup tells what is wrong with a group that the schema cannot tell.
-// exists reports whether a member of that object name is in the tenant. A
-// group always keeps at least one administrator who exists (O13.2).
-func CheckGroup(g Group, exists func(member string) bool) Problems {
+func CheckGroup(g Group) Problems {
 	problems := checkSelector(g.Selector)
-	administrators := 0
 	named := map[string]bool{}
 	for i, participant := range g.Members {
 		if named[participant.Member] {
@@ -155,17 +152,26 @@ func CheckGroup(g Group, exists func(member string) bool) Problems {
 				Field:   fmt.Sprintf("members[%d].memberRef", i),
 				Message: fmt.Sprintf("member %q is named twice; keep one entry", participant.Member),
 			})
-			continue
 		}
 		named[participant.Member] = true
-		if !exists(participant.Member) {
+	}
+	return problems
+}
+
+// CheckParticipants tells which members a group names in vain. exists reports
+// whether a member of that object name is in the tenant. A group always keeps
+// at least one administrator who exists (O13.2).
+func CheckParticipants(g Group, exists func(member string) bool) Problems {
+	var problems Problems
+	administrators := 0
+	for i, participant := range g.Members {
+		switch {
+		case !exists(participant.Member):
 			problems = append(problems, Problem{
 				Field:   fmt.Sprintf("members[%d].memberRef", i),
 				Message: fmt.Sprintf("member %q does not exist in this tenant; create it or remove it from the group", participant.Member),
 			})
-			continue
-		}
-		if participant.Role == GroupAdministrator {
+		case participant.Role == GroupAdministrator:
 			administrators++
 		}
 	}

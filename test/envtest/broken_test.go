@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/keypair"
@@ -135,6 +136,26 @@ func TestWrongAttributesAndTimeZones(t *testing.T) {
 		p.change(app, func() { app.Spec.NameID.Attribute = "employeeNumber" })
 		p.current(app)
 	})
+}
+
+func TestSelectorsThatCannotHold(t *testing.T) {
+	p := newPlace(t)
+	nonsense := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "department", Operator: "In"}}}
+	p.create(p.member("sato"))
+	group := p.group("sales", administrator("sato"))
+	group.Spec.Selector = nonsense
+	p.create(group)
+	p.Expect(p.stalled(group, v1alpha1.InvalidSpecReason)).To(ContainSubstring("operator In needs values"))
+	p.change(group, func() { group.Spec.Selector = nil })
+	p.current(group)
+
+	server := p.identityServer()
+	p.change(server, func() {
+		server.Spec.Tenants = &v1alpha1.AllowedTenants{From: v1alpha1.NamespacesSelector, Selector: nonsense}
+	})
+	p.Expect(p.stalled(server, v1alpha1.InvalidSpecReason)).To(ContainSubstring("tenants.selector"))
+	p.change(server, func() { server.Spec.Tenants = nil })
+	p.current(server)
 }
 
 func TestPlanAndLicences(t *testing.T) {
