@@ -118,7 +118,11 @@ type layout struct {
 	Body   any
 }
 
-type memberMenu struct{ Name, Tenant string }
+type memberMenu struct {
+	Name, Tenant string
+	// Administers shows the way to administration.
+	Administers bool
+}
 
 // render answers with a page. Nothing is sent before all of it is made.
 func (v *visit) render(status int, name, title string, body any) error {
@@ -128,7 +132,7 @@ func (v *visit) render(status int, name, title string, body any) error {
 	}
 	data := layout{Language: v.language, Title: title, CSRF: token, Body: body}
 	if v.account != nil {
-		data.Member = &memberMenu{Name: v.account.Person.Display(v.account.Language)}
+		data.Member = &memberMenu{Name: v.account.Person.Display(v.account.Language), Administers: administers(v.account)}
 		if tenant, err := v.site.Store.Tenant(v.context(), v.account.Tenant); err == nil {
 			data.Member.Tenant = tenant.DisplayName
 		}

@@ -126,6 +126,7 @@ func (s *Site) routes() http.Handler {
 	mux.Handle("POST /logout", s.form(s.logOut))
 	mux.Handle("GET /account", s.page(s.showAccount))
 	mux.Handle("POST /account/password", s.form(s.changePassword))
+	mux.Handle("GET /help", s.page(s.help))
 	mux.Handle("GET /password/{token}", s.page(s.showPasswordLink))
 	mux.Handle("POST /password/{token}", s.form(s.usePasswordLink))
 	mux.Handle("GET /saml/{tenant}/metadata", s.page(s.metadata))
