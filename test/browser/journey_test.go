@@ -82,7 +82,7 @@ func (w *world) firstLogIn(p *tab) {
 func (w *world) keepImage(p *tab, name string, height float64) {
 	w.t.Helper()
 	if updateImages && w.look == looks[0] {
-		p.keep(filepath.Join(images, name), &page.Viewport{X: 140, Width: 1000, Height: height, Scale: 1.5})
+		p.keep(filepath.Join(images, name), &page.Viewport{X: 76, Width: 1128, Height: height, Scale: 1.5})
 	}
 }
 

@@ -89,6 +89,7 @@ func TestWithoutJavaScript(t *testing.T) {
 		p.choose(firstPassword)
 		p.Expect(p.heading()).To(Equal(w.text("post.title")))
 		p.Expect(p.textOf("noscript")).To(Equal(w.text("post.noscript")))
+		p.Expect(evaluate[string](p, `getComputedStyle(document.querySelector("main .primary")).opacity`)).To(Equal("1"), "the button is there at once")
 		p.inspect("post")
 		p.press("main .primary")
 		p.arrive(w.expenses + "/acs")
