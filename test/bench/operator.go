@@ -265,35 +265,48 @@ func (l *lab) settle(ctx context.Context) error {
 
 // applyMembers creates members and waits, by a watch, until the last is Ready.
 func (l *lab) applyMembers(ctx context.Context, from, to int) (time.Duration, error) {
-	watching, err := l.Watch(ctx, &v1alpha1.MemberList{}, client.InNamespace(namespace))
-	if err != nil {
-		return 0, err
-	}
-	defer watching.Stop()
 	began := time.Now()
 	creating := make(chan error, 1)
 	go func() { creating <- l.createAll(ctx, namespace, from, to, func(*v1alpha1.Member) {}) }()
 	ready := map[string]bool{}
 	for len(ready) < to {
-		select {
-		case event, open := <-watching.ResultChan():
-			member, ok := event.Object.(*v1alpha1.Member)
-			if !open || !ok {
-				return 0, errors.New("the watch ended")
-			}
-			if meta.IsStatusConditionTrue(member.Status.Conditions, v1alpha1.ReadyCondition) {
-				ready[member.Name] = true
-			}
-		case err := <-creating:
-			if err != nil {
-				return 0, err
-			}
-			creating = nil
-		case <-ctx.Done():
-			return 0, ctx.Err()
+		if err := l.watchReady(ctx, ready, to); err != nil {
+			return 0, err
 		}
 	}
-	return time.Since(began), nil
+	took := time.Since(began)
+	return took, <-creating
+}
+
+// watchReady notes who is Ready until all are, or until the API server ends the
+// watch, as it may at any time.
+func (l *lab) watchReady(ctx context.Context, ready map[string]bool, all int) error {
+	list := &v1alpha1.MemberList{}
+	if err := l.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	note := func(member *v1alpha1.Member) {
+		if meta.IsStatusConditionTrue(member.Status.Conditions, v1alpha1.ReadyCondition) {
+			ready[member.Name] = true
+		}
+	}
+	for i := range list.Items {
+		note(&list.Items[i])
+	}
+	watching, err := l.Watch(ctx, &v1alpha1.MemberList{}, client.InNamespace(namespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
+	if err != nil {
+		return err
+	}
+	defer watching.Stop()
+	for len(ready) < all {
+		event, open := <-watching.ResultChan()
+		member, ok := event.Object.(*v1alpha1.Member)
+		if !open || !ok {
+			return ctx.Err()
+		}
+		note(member)
+	}
+	return nil
 }
 
 // reportMemory prints the operator's resident memory once it has come to rest.
