@@ -32,7 +32,7 @@ func TestKeyboardAlone(t *testing.T) {
 		p.Expect(p.location()).To(Equal(w.url + "/"))
 
 		p.tabTo("a "+w.text("layout.skip"), "a Tegata", "a "+w.text("layout.apps"), "a "+w.text("layout.account"),
-			"button "+w.text("layout.logOut"))
+			"a "+w.text("layout.help"), "a "+w.text("layout.administration"), "button "+w.text("layout.logOut"))
 		p.open(w.url + "/")
 		p.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 		p.Expect(p.focused()).To(Equal("content"), "the first stop skips the menu")

@@ -21,6 +21,8 @@ func TestFromTheFirstPasswordToTheLastLogOut(t *testing.T) {
 		w.firstLogIn(p)
 		w.openApps(p)
 		w.changePassword(p)
+		p.press(`header a[href="/help"]`)
+		p.inspect("help")
 
 		p.press("header form button")
 		p.Expect(p.textOf("[role=status]")).To(Equal(w.text("login.notice.loggedOut")))

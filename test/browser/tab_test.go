@@ -48,11 +48,11 @@ type tab struct {
 
 // newTab opens a tab in a profile of its own: no cookies, no cache.
 func (w *world) newTab(browser context.Context) *tab {
-	return openTab(w.t, browser, w.look, chromedp.WithNewBrowserContext())
+	return openTab(browser, w.t, w.look, chromedp.WithNewBrowserContext())
 }
 
 // openTab fails the test at its end if the browser complained.
-func openTab(t *testing.T, parent context.Context, l look, option chromedp.ContextOption) *tab {
+func openTab(parent context.Context, t *testing.T, l look, option chromedp.ContextOption) *tab {
 	p := &tab{WithT: NewWithT(t), t: t, look: l, console: &console{}}
 	ctx, stop := chromedp.NewContext(parent, option, chromedp.WithListener(p.console.listen))
 	p.ctx = ctx
@@ -178,7 +178,7 @@ func (p *tab) inNewTab(selector, address string, look func(*tab)) {
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 	var id target.ID
 	p.Eventually(opened, patience).Should(Receive(&id))
-	other := openTab(p.t, p.ctx, p.look, chromedp.WithTargetID(id))
+	other := openTab(p.ctx, p.t, p.look, chromedp.WithTargetID(id))
 	other.arrive(address)
 	look(other)
 	p.Expect(chromedp.Cancel(other.ctx)).To(Succeed())

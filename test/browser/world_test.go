@@ -115,8 +115,12 @@ func (w *world) serve(handler *http.Handler) string {
 
 func (w *world) startMailServer() int {
 	listener := w.listen()
-	ended := make(chan error, 1)
-	go func() { ended <- w.inbox.ServeSMTP(listener) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		// It ends with its listener.
+		_ = w.inbox.ServeSMTP(listener)
+	}()
 	w.t.Cleanup(func() {
 		_ = listener.Close()
 		<-ended
