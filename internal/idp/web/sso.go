@@ -112,7 +112,7 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 // and sends the browser to log in. A cross-site POST carries no cookie, so the
 // same-site GET that follows it decides.
 func (v *visit) begin(f *flow) error {
-	if v.r.Method != http.MethodPost {
+	if v.r.Method == http.MethodGet {
 		if err := v.authenticate(); err != nil {
 			return err
 		}
@@ -170,7 +170,11 @@ func (v *visit) flowApp(f *flow) (*store.Tenant, directory.App, error) {
 }
 
 // resume answers the app that a flow leads to, where that needs no log-in form.
+// HEAD is no visit to an app: it would use the flow up and log in nobody.
 func (v *visit) resume(id string, f *flow) (done bool, err error) {
+	if v.r.Method != http.MethodGet {
+		return false, nil
+	}
 	tenant, app, err := v.flowApp(f)
 	if err != nil {
 		return false, err
