@@ -7,8 +7,10 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,6 +29,10 @@ import (
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/status,verbs=patch
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=services;persistentvolumeclaims,verbs=get;create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=create;patch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // identityServers is the controller of IdentityServer.
@@ -35,7 +41,8 @@ type identityServers struct {
 	// secrets reads Secrets from the API server: they are never cached.
 	secrets  client.Reader
 	servers  *Servers
-	launcher Launcher
+	embedded Launcher
+	deployed Launcher
 	wakers   *wakers
 	follow   *follower
 }
@@ -46,6 +53,7 @@ func (k *identityServers) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("identityserver").
 		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&appsv1.Deployment{}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
 		WatchesRawSource(k.wakers.servers).
@@ -85,20 +93,32 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 		return
 	}
 	name := client.ObjectKeyFromObject(server)
-	service, err := k.launcher.Ensure(ctx, name, config)
+	serving, err := k.launcher(server).Ensure(ctx, name, config)
 	if err != nil {
 		k.servers.remove(name)
 		report.Add(startFailed(err))
 		return
 	}
-	if k.servers.set(context.WithoutCancel(ctx), name, service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
+	if serving.Service != nil && k.servers.set(context.WithoutCancel(ctx), name, serving.Service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
 		k.follow.wakeAll(ctx, name)
 	}
-	report.Add(status.Outcome{
-		Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
-		Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
-	})
-	k.observe(ctx, server)
+	if serving.Waiting != "" {
+		report.Add(waits(v1alpha1.PublishedCondition, v1alpha1.RollingOutReason, serving.Waiting))
+	} else {
+		report.Add(status.Outcome{
+			Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
+			Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
+		})
+	}
+	k.observe(ctx, server, serving)
+}
+
+// launcher is the one for the server's mode, which never changes.
+func (k *identityServers) launcher(server *v1alpha1.IdentityServer) Launcher {
+	if server.Spec.Deployment != nil {
+		return k.deployed
+	}
+	return k.embedded
 }
 
 // retract takes every tenant offline before the server stops, so that nobody
@@ -120,7 +140,8 @@ func (k *identityServers) retract(ctx context.Context, server *v1alpha1.Identity
 // forget stops the server and wakes what waits for its end.
 func (k *identityServers) forget(ctx context.Context, name types.NamespacedName) error {
 	k.servers.remove(name)
-	if err := k.launcher.Stop(ctx, name); err != nil {
+	// Where the object is gone its mode is unknown; a launcher ignores what it does not run.
+	if err := errors.Join(k.embedded.Stop(ctx, name), k.deployed.Stop(ctx, name)); err != nil {
 		return err
 	}
 	k.follow.wakeAll(ctx, name)
@@ -128,13 +149,14 @@ func (k *identityServers) forget(ctx context.Context, name types.NamespacedName)
 }
 
 // observe writes the status fields of a server that runs.
-func (k *identityServers) observe(ctx context.Context, server *v1alpha1.IdentityServer) {
+func (k *identityServers) observe(ctx context.Context, server *v1alpha1.IdentityServer, serving Serving) {
 	tenants := namesOf(ctx, k.Client, &v1alpha1.TenantList{}, client.MatchingFields{byServer: client.ObjectKeyFromObject(server).String()})
-	server.Status.Version = k.launcher.Version()
+	server.Status.Version = serving.Version
+	server.Status.Replicas = serving.Replicas
+	server.Status.Service = serving.ServiceName
 	server.Status.Storage = "SQLite"
 	if storage := server.Spec.Storage; storage != nil && storage.Postgres != nil {
 		server.Status.Storage = "PostgreSQL"
 	}
-	count := int32(len(tenants)) // #nosec G115 -- fewer than fit in etcd
-	server.Status.Tenants = &count
+	server.Status.Tenants = count(len(tenants))
 }

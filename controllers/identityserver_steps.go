@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -46,7 +47,12 @@ func serverSecretNames(server *v1alpha1.IdentityServer) []string {
 // gather reads everything the server's configuration names; false where
 // something is missing, which the report then says.
 func (k *identityServers) gather(ctx context.Context, server *v1alpha1.IdentityServer, report *status.Report) (ServerConfig, bool) {
-	config := ServerConfig{ExternalURL: server.Spec.ExternalURL, Listen: server.Spec.Embedded.Listen}
+	config := ServerConfig{ExternalURL: server.Spec.ExternalURL}
+	if server.Spec.Embedded != nil {
+		config.Listen = server.Spec.Embedded.Listen
+	} else {
+		config.Deployment = deploymentConfig(server)
+	}
 	for _, network := range server.Spec.TrustedProxies {
 		prefix, err := netip.ParsePrefix(string(network))
 		if err != nil {
@@ -79,6 +85,33 @@ func (k *identityServers) gather(ctx context.Context, server *v1alpha1.IdentityS
 	}
 	config.Key = key
 	return config, true
+}
+
+// deploymentConfig is what the spec says of the pods.
+func deploymentConfig(server *v1alpha1.IdentityServer) *DeploymentConfig {
+	spec := server.Spec
+	config := &DeploymentConfig{
+		Owner:      *metav1.NewControllerRef(server, v1alpha1.GroupVersion.WithKind("IdentityServer")),
+		Replicas:   max(spec.Deployment.Replicas, 1),
+		Image:      spec.Deployment.Image,
+		KeySecret:  SecretKey{encryptionSecretName(server.Name), encryptionKey},
+		VolumeSize: resource.MustParse("1Gi"),
+	}
+	if template := spec.Deployment.PodTemplate; template != nil {
+		config.PodTemplate = template.Raw
+	}
+	if storage := spec.Storage; storage != nil && storage.Postgres != nil {
+		config.PostgresSecret = SecretKey(storage.Postgres.ConnectionSecretRef)
+	} else if storage != nil && storage.SQLite != nil {
+		config.StorageClassName = storage.SQLite.StorageClassName
+		if size := storage.SQLite.Size; size != nil {
+			config.VolumeSize = *size
+		}
+	}
+	if mail := spec.Mail; mail != nil && mail.SMTP.CredentialsSecretRef != nil {
+		config.MailSecret = mail.SMTP.CredentialsSecretRef.Name
+	}
+	return config
 }
 
 func (k *identityServers) gatherMail(ctx context.Context, server *v1alpha1.IdentityServer, config *ServerConfig, report *status.Report) bool {

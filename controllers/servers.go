@@ -10,23 +10,35 @@ import (
 	"net/netip"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"tegata.dev/tegata/internal/admin"
 )
 
-// Launcher runs identity servers as their specs say. The operator's command
-// implements it for mode Embedded; other modes come behind the same interface.
+// Launcher runs identity servers as their specs say, in one way of running them.
 type Launcher interface {
-	// Ensure starts the server, or restarts it where the configuration changed,
-	// and returns its service once it serves. It is idempotent.
-	Ensure(ctx context.Context, name types.NamespacedName, config ServerConfig) (admin.Service, error)
+	// Ensure brings the server to its configuration. It is idempotent, and its
+	// errors are transient or say what to mend.
+	Ensure(ctx context.Context, name types.NamespacedName, config ServerConfig) (Serving, error)
 	// Stop stops the server gracefully; unknown names are ignored.
 	Stop(ctx context.Context, name types.NamespacedName) error
 	// OnExit registers who is told of a server that ended by itself.
 	OnExit(func(types.NamespacedName))
-	// Version is the version of the servers it runs.
-	Version() string
+}
+
+// Serving is what Ensure found.
+type Serving struct {
+	// Service is nil while nothing serves yet.
+	Service admin.Service
+	// Waiting says what a rollout waits for; empty where all is as declared.
+	Waiting string
+	// Version is that of what serves.
+	Version string
+	// Replicas and ServiceName are set for servers in pods of their own.
+	Replicas    *int32
+	ServiceName string
 }
 
 // ServerConfig is an identity server's configuration with every Secret read.
@@ -40,7 +52,33 @@ type ServerConfig struct {
 	Key            []byte
 	Mail           *MailConfig
 	TrustedProxies []netip.Prefix
+	// Deployment is set for servers in pods of their own.
+	Deployment *DeploymentConfig
 }
+
+// DeploymentConfig is how a server runs in pods of its own. Pods mount the
+// Secrets themselves; the operator only watches over them.
+type DeploymentConfig struct {
+	// Owner is the IdentityServer, which takes what is made for it along.
+	Owner    metav1.OwnerReference
+	Replicas int32
+	// Image is empty for that of the operator's version.
+	Image string
+	// PodTemplate is a strategic merge patch in JSON; may be empty.
+	PodTemplate []byte
+	// KeySecret holds the sealing key.
+	KeySecret SecretKey
+	// PostgresSecret holds the connection string; empty for SQLite.
+	PostgresSecret SecretKey
+	// MailSecret holds username and password; may be empty.
+	MailSecret string
+	// VolumeSize and StorageClassName are SQLite's.
+	VolumeSize       resource.Quantity
+	StorageClassName string
+}
+
+// SecretKey names a key of a Secret in the server's namespace.
+type SecretKey struct{ Name, Key string }
 
 // String hides the secrets.
 func (ServerConfig) String() string { return "[server configuration]" }

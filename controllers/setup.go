@@ -18,8 +18,8 @@ import (
 
 // Options are what the controllers need from the process around them.
 type Options struct {
-	// Launcher runs the identity servers.
-	Launcher Launcher
+	// Embedded runs identity servers in this process, Deployed in pods.
+	Embedded, Deployed Launcher
 	// Clock defaults to time.Now.
 	Clock Clock
 	// MemberWorkers is how many members are worked on at once; default 32. Their
@@ -40,13 +40,15 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 	}
 	servers, wakers := NewServers(), newWakers()
 	follow := &follower{Client: mgr.GetClient(), wakers: wakers}
-	options.Launcher.OnExit(wakers.servers.wakeOne)
+	for _, launcher := range []Launcher{options.Embedded, options.Deployed} {
+		launcher.OnExit(wakers.servers.wakeOne)
+	}
 	shared := publisher{Client: mgr.GetClient(), servers: servers}
 	apps := func(kind admin.Kind, newList func() client.ObjectList) appSupport {
 		return appSupport{publisher: shared, uncached: mgr.GetAPIReader(), newList: newList, kind: kind}
 	}
 	for _, controller := range []interface{ setup(ctrl.Manager) error }{
-		&identityServers{Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, launcher: options.Launcher, wakers: wakers, follow: follow},
+		&identityServers{Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed, wakers: wakers, follow: follow},
 		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
 		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},
 		&groups{publisher: shared, wakers: wakers},

@@ -59,6 +59,8 @@ const (
 	RefusedReason = "Refused"
 	// UnavailableReason: the IdP or the API server could not be reached; retried.
 	UnavailableReason = "Unavailable"
+	// RollingOutReason: pods are being started or replaced; nothing needs to be done here.
+	RollingOutReason = "RollingOut"
 	// StartFailedReason: the IdP server could not be started; retried.
 	StartFailedReason = "StartFailed"
 	// ProgressingWithRetryReason: a transient failure is retried with growing waits (kstatus).

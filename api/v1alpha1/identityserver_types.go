@@ -5,10 +5,16 @@ SPDX-License-Identifier: Apache-2.0
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
 
 // IdentityServerSpec declares an identity provider server.
-// +kubebuilder:validation:XValidation:rule="has(self.embedded)",message="say where the server runs: set spec.embedded: {listen: \"127.0.0.1:8080\"} to run it in the operator's process"
+// +kubebuilder:validation:XValidation:rule="has(self.embedded) != has(self.deployment)",message="say where the server runs: set exactly one of deployment (pods of its own) and embedded (in the operator's process)"
+// +kubebuilder:validation:XValidation:rule="has(self.embedded) == has(oldSelf.embedded)",message="the mode is immutable, as the data does not move; make a new IdentityServer on the same database instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.deployment) || !has(self.deployment.replicas) || self.deployment.replicas <= 1 || (has(self.storage) && has(self.storage.postgres))",message="more than one replica needs storage.postgres; a SQLite file belongs to one process"
 type IdentityServerSpec struct {
 	// externalURL is the address members and service providers see, without a
 	// path, for example https://id.example.co.jp. It is part of every SAML
@@ -26,8 +32,12 @@ type IdentityServerSpec struct {
 	// +optional
 	Embedded *EmbeddedServer `json:"embedded,omitempty"`
 
-	// storage is where the server keeps its database. Absent: a SQLite file in
-	// the operator's data directory.
+	// deployment runs the server in pods of its own: for clusters.
+	// +optional
+	Deployment *DeployedServer `json:"deployment,omitempty"`
+
+	// storage is where the server keeps its database. Absent: a SQLite file, in
+	// the operator's data directory or, with deployment, on a volume of 1Gi.
 	// +optional
 	Storage *Storage `json:"storage,omitempty"`
 
@@ -66,10 +76,34 @@ type EmbeddedServer struct {
 	Listen string `json:"listen,omitempty"`
 }
 
+// DeployedServer runs the IdP in pods of its own, behind the Service "<name>-idp".
+type DeployedServer struct {
+	// replicas is how many pods serve. More than one needs storage.postgres. Absent: 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// image of the server. Absent: the one of the operator's own version.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// podTemplate is merged over the pod template that the operator makes, as a
+	// strategic merge patch: resources, node selectors, tolerations, labels. The
+	// container is named "idp".
+	// +optional
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +kubebuilder:validation:Schemaless
+	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
+}
+
 // Storage is where the server keeps its database.
 // +kubebuilder:validation:XValidation:rule="has(self.sqlite) != has(self.postgres)",message="set exactly one of sqlite and postgres"
 type Storage struct {
-	// sqlite keeps one file in the operator's data directory.
+	// sqlite keeps one file: in the operator's data directory, or, with
+	// deployment, on a persistent volume.
 	// +optional
 	SQLite *SQLiteStorage `json:"sqlite,omitempty"`
 
@@ -80,6 +114,16 @@ type Storage struct {
 
 // SQLiteStorage keeps one file.
 type SQLiteStorage struct {
+	// size of the persistent volume, with deployment. Absent: 1Gi.
+	// +optional
+	Size *resource.Quantity `json:"size,omitempty"`
+
+	// storageClassName of the persistent volume, with deployment. Absent: the
+	// cluster's default.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName string `json:"storageClassName,omitempty"`
 }
 
 // PostgresStorage uses a PostgreSQL database.
@@ -189,6 +233,17 @@ type IdentityServerStatus struct {
 	// +kubebuilder:validation:Enum=SQLite;PostgreSQL
 	Storage string `json:"storage,omitempty"`
 
+	// replicas counts the pods that serve, with deployment.
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// service is the Service that browsers' requests go to, with deployment:
+	// point your Ingress or HTTPRoute at its port 80.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Service string `json:"service,omitempty"`
+
 	// tenants counts the tenants that name this server.
 	// +optional
 	Tenants *int32 `json:"tenants,omitempty"`
@@ -205,6 +260,7 @@ type IdentityServerStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Replicas",type=integer,priority=1,JSONPath=`.status.replicas`
 // +kubebuilder:printcolumn:name="Storage",type=string,priority=1,JSONPath=`.status.storage`
 // +kubebuilder:printcolumn:name="Version",type=string,priority=1,JSONPath=`.status.version`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

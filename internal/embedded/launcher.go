@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tegata.dev/tegata/controllers"
-	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/idp"
 )
 
@@ -59,9 +58,6 @@ func NewLauncher(o Options) *Launcher {
 	return &Launcher{options: o, running: map[types.NamespacedName]*instance{}, onExit: func(types.NamespacedName) {}}
 }
 
-// Version is the version of the servers.
-func (l *Launcher) Version() string { return l.options.Version }
-
 // OnExit registers who is told of a server that ended by itself.
 func (l *Launcher) OnExit(tell func(types.NamespacedName)) {
 	l.mu.Lock()
@@ -88,21 +84,25 @@ func (l *Launcher) Start(ctx context.Context) error {
 }
 
 // Ensure starts the server, or restarts it where its configuration changed.
-func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (admin.Service, error) {
+func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (controllers.Serving, error) {
 	l.mu.Lock()
 	current := l.running[name]
 	l.mu.Unlock()
 	if current != nil && reflect.DeepEqual(current.config, config) {
-		return current.server.Admin(), nil
+		return l.serving(current), nil
 	}
 	if err := l.Stop(ctx, name); err != nil {
-		return nil, err
+		return controllers.Serving{}, err
 	}
 	started, err := l.start(ctx, name, config)
 	if err != nil {
-		return nil, err
+		return controllers.Serving{}, err
 	}
-	return started.server.Admin(), nil
+	return l.serving(started), nil
+}
+
+func (l *Launcher) serving(running *instance) controllers.Serving {
+	return controllers.Serving{Service: running.server.Admin(), Version: l.options.Version}
 }
 
 func (l *Launcher) start(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (*instance, error) {

@@ -1,0 +1,228 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package deployed
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/admin"
+)
+
+// fieldOwner marks what the operator applies.
+const fieldOwner = client.FieldOwner("tegata-operator")
+
+// pingTimeout bounds the question whether a server answers.
+const pingTimeout = 5 * time.Second
+
+// Options are what every server has in common.
+type Options struct {
+	// Image runs where a spec names none.
+	Image string
+	// Version is the version of Image.
+	Version string
+	// OperatorNamespace is where the operator's pods are; empty is anywhere.
+	OperatorNamespace string
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// Launcher runs identity servers as Deployments.
+type Launcher struct {
+	client   client.Client
+	uncached client.Reader
+	options  Options
+
+	mu      sync.Mutex
+	running map[types.NamespacedName]*connection
+}
+
+// connection is how a server's admin API is reached.
+type connection struct {
+	service admin.Service
+	http    *http.Client
+	address string
+	trust   *trust
+}
+
+// NewLauncher applies objects by client and reads Secrets by uncached.
+func NewLauncher(c client.Client, uncached client.Reader, o Options) *Launcher {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Launcher{client: c, uncached: uncached, options: o, running: map[types.NamespacedName]*connection{}}
+}
+
+// OnExit does nothing: pods that end are seen by the watch on the Deployment.
+func (l *Launcher) OnExit(func(types.NamespacedName)) {}
+
+// Ensure applies the server's objects and tells what serves.
+func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (controllers.Serving, error) {
+	d := config.Deployment
+	secured, err := l.ensureTrust(ctx, name, d.Owner)
+	if err != nil {
+		return controllers.Serving{}, err
+	}
+	image, version := d.Image, ""
+	if image == "" {
+		image, version = l.options.Image, l.options.Version
+	}
+	if image == "" {
+		return controllers.Serving{}, fmt.Errorf("no image is known; set spec.deployment.image or the operator's --idp-image")
+	}
+	for _, object := range objects(name, config, image, revision(config), l.options.OperatorNamespace) {
+		if err := l.apply(ctx, object, d.PodTemplate); err != nil {
+			return controllers.Serving{}, err
+		}
+	}
+	return l.observe(ctx, name, config, secured, version)
+}
+
+// Stop forgets the server. What it consists of belongs to the IdentityServer
+// and goes with it, but for the volume.
+func (l *Launcher) Stop(_ context.Context, name types.NamespacedName) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.running[name]; old != nil {
+		old.http.CloseIdleConnections()
+		delete(l.running, name)
+	}
+	return nil
+}
+
+// revision marks the configuration that pods read once, at their start. Keyed
+// by the sealing key, it tells nothing of the secrets in it.
+func revision(config controllers.ServerConfig) string {
+	mac := hmac.New(sha256.New, config.Key)
+	fmt.Fprintf(mac, "%q", config.PostgresDSN)
+	if mail := config.Mail; mail != nil {
+		fmt.Fprintf(mac, "%q %q", mail.Username, mail.Password)
+	}
+	return hex.EncodeToString(mac.Sum(nil)[:8])
+}
+
+// apply applies one object server-side, which writes nothing where nothing changed.
+func (l *Launcher) apply(ctx context.Context, object client.Object, podTemplate []byte) error {
+	if workload, ok := object.(*appsv1.Deployment); ok && len(podTemplate) > 0 {
+		if err := overlay(&workload.Spec.Template, podTemplate); err != nil {
+			return err
+		}
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return err
+	}
+	delete(content, "status")
+	declared := &unstructured.Unstructured{Object: content}
+	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(content, "spec", "template", "metadata", "creationTimestamp")
+	if err := l.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("apply %s %s: %w", declared.GetKind(), declared.GetName(), err)
+	}
+	return nil
+}
+
+// overlay merges the user's template over ours.
+func overlay(template *corev1.PodTemplateSpec, patch []byte) error {
+	original, err := json.Marshal(template)
+	if err != nil {
+		return err
+	}
+	merged, err := strategicpatch.StrategicMergePatch(original, patch, template)
+	if err != nil {
+		return fmt.Errorf("spec.deployment.podTemplate cannot be merged: %w", err)
+	}
+	*template = corev1.PodTemplateSpec{}
+	if err := json.Unmarshal(merged, template); err != nil {
+		return fmt.Errorf("spec.deployment.podTemplate does not make a pod template: %w", err)
+	}
+	return nil
+}
+
+// observe reads how far the rollout is and connects to what serves.
+func (l *Launcher) observe(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig, secured *trust, version string) (controllers.Serving, error) {
+	workload := &appsv1.Deployment{}
+	if err := l.uncached.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: workloadName(name.Name)}, workload); err != nil {
+		return controllers.Serving{}, err
+	}
+	serving := controllers.Serving{
+		Version: version, Replicas: &workload.Status.ReadyReplicas, ServiceName: workloadName(name.Name),
+		Waiting: rollout(workload, config.Deployment.Replicas),
+	}
+	if workload.Status.ReadyReplicas == 0 {
+		return serving, nil
+	}
+	service := &corev1.Service{}
+	if err := l.uncached.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: adminName(name.Name)}, service); err != nil {
+		return serving, err
+	}
+	connected := l.connect(name, fmt.Sprintf("https://%s", joinPort(service.Spec.ClusterIP, adminPort)), secured)
+	asking, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := connected.Ping(asking); err != nil {
+		return serving, fmt.Errorf("the server runs, but its admin API does not answer: %w", err)
+	}
+	serving.Service = connected
+	return serving, nil
+}
+
+// rollout says what a Deployment still waits for, empty where it is as declared.
+func rollout(workload *appsv1.Deployment, replicas int32) string {
+	status := workload.Status
+	if status.ObservedGeneration >= workload.Generation && status.UpdatedReplicas == replicas &&
+		status.ReadyReplicas == replicas && status.Replicas == replicas {
+		return ""
+	}
+	for _, condition := range status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			return "Pods cannot be made: " + condition.Message
+		}
+	}
+	return fmt.Sprintf("Rolling out: %d of %d pods are up to date and ready; see the pods of Deployment %s for what they wait for.",
+		min(status.UpdatedReplicas, status.ReadyReplicas), replicas, workload.Name)
+}
+
+// connect keeps one client for a server, until its address or certificates change.
+func (l *Launcher) connect(name types.NamespacedName, address string, secured *trust) admin.Service {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.running[name]; old != nil {
+		if old.address == address && reflect.DeepEqual(old.trust.client.Certificate, secured.client.Certificate) {
+			return old.service
+		}
+		old.http.CloseIdleConnections()
+	}
+	transport := &http.Transport{TLSClientConfig: secured.tlsConfig(adminHost(name)), ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute}
+	httpClient := &http.Client{Transport: transport}
+	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, trust: secured}
+	return l.running[name].service
+}
+
+func joinPort(host string, port int) string {
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func mustParse(quantity string) resource.Quantity { return resource.MustParse(quantity) }
