@@ -7,6 +7,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -25,7 +26,7 @@ const (
 	noticeRetry = time.Second
 	// compareEvery is how often what is published is compared with what is
 	// declared. What nothing declares is removed when it is seen twice, so that
-	// objects still being applied are not taken for orphans.
+	// the same Git on a new cluster has time to arrive.
 	compareEvery = 10 * time.Minute
 )
 
@@ -134,15 +135,14 @@ func (f *follower) compare(ctx context.Context, name types.NamespacedName, serve
 			switch {
 			case known && digest != entry.Digest:
 				f.wake(ctx, name, entry.Key)
-			case !known && suspects[entry.Key]:
-				if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner}); err != nil {
+			case !known:
+				orphan, err := f.handleUnknown(ctx, name, server, entry, suspects[entry.Key])
+				if err != nil {
 					return nil, err
 				}
-				logf.FromContext(ctx).Info("Removed what nothing declares", "key", entry.Key.String(), "owner", entry.Owner)
-			case !known:
-				found[entry.Key] = true
-				// It may only have failed to be published again since this process started.
-				f.wake(ctx, name, entry.Key)
+				if orphan {
+					found[entry.Key] = true
+				}
 			}
 		}
 		if len(page) < admin.MaxPage {
@@ -154,6 +154,62 @@ func (f *follower) compare(ctx context.Context, name types.NamespacedName, serve
 		f.wake(ctx, name, key)
 	}
 	return found, nil
+}
+
+// handleUnknown deals with what this process did not publish: it wakes what is
+// declared, which cannot be published as it is now and stays as it was, and
+// removes what is not where it was a suspect already. It reports a new suspect.
+func (f *follower) handleUnknown(ctx context.Context, name types.NamespacedName, server *Server, entry admin.KeyDigest, suspect bool) (bool, error) {
+	declared, err := f.declares(ctx, name, entry)
+	switch {
+	case err != nil:
+		return false, err
+	case declared:
+		f.wake(ctx, name, entry.Key)
+		return false, nil
+	case !suspect:
+		return true, nil
+	}
+	if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner}); err != nil {
+		return false, err
+	}
+	logf.FromContext(ctx).Info("Removed what nothing declares", "key", entry.Key.String(), "owner", entry.Owner)
+	return false, nil
+}
+
+// declares reports whether the owner of a published object still declares it
+// for this server. The caches answer only once they are complete.
+func (f *follower) declares(ctx context.Context, server types.NamespacedName, entry admin.KeyDigest) (bool, error) {
+	namespace, ownerName, _ := strings.Cut(entry.Owner, "/")
+	owner := types.NamespacedName{Namespace: namespace, Name: ownerName}
+	tenantName := owner
+	if object := newTenantObject(entry.Key.Kind); object != nil {
+		if err := f.Get(ctx, owner, object); err != nil {
+			return false, client.IgnoreNotFound(err)
+		}
+		tenantName.Name = object.GetTenantRef().Name
+	}
+	tenant := &v1alpha1.Tenant{}
+	if err := f.Get(ctx, tenantName, tenant); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return serverName(tenant) == server && slugOf(tenant) == entry.Key.Tenant, nil
+}
+
+// newTenantObject is an empty object of a kind that belongs to a tenant, nil for a tenant itself.
+func newTenantObject(kind admin.Kind) tenantObject {
+	switch kind {
+	case admin.KindMember:
+		return &v1alpha1.Member{}
+	case admin.KindGroup:
+		return &v1alpha1.Group{}
+	case admin.KindSAMLApp:
+		return &v1alpha1.SAMLApp{}
+	case admin.KindLinkApp:
+		return &v1alpha1.LinkApp{}
+	case admin.KindTenant:
+	}
+	return nil
 }
 
 // sleep waits for d or until ctx ends.

@@ -95,7 +95,9 @@ func (k Key) Compare(other Key) int {
 type Change struct {
 	Key Key `json:"key"`
 	// Owner is "namespace/name" of the declaring resource. A tenant slug that
-	// another owner holds is refused with ProblemConflict.
+	// another owner holds is refused with ProblemConflict. What belongs to a
+	// tenant is declared in the tenant's namespace: from any other one the tenant
+	// does not exist (ProblemNotFound), and a delete does nothing.
 	Owner  string           `json:"owner"`
 	Tenant *Tenant          `json:"tenant,omitempty"`
 	Member *Member          `json:"member,omitempty"`

@@ -65,26 +65,36 @@ func TestServerServesWhatIsPublished(t *testing.T) {
 	results, err := server.Admin().Apply(ctx, []admin.Change{{
 		Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}, Owner: "default/acme",
 		Tenant: &admin.Tenant{SigningKey: key, Tenant: directory.Tenant{Slug: "acme", DisplayName: "Acme", TimeZone: "UTC", Language: "en", Plan: directory.PlanPlus}},
+	}, {
+		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "default/hanako",
+		Member: &admin.Member{Member: directory.Member{Tenant: "acme", Name: "hanako", Mail: "hanako@acme.example", Role: directory.RoleStaff,
+			TimeZone: "UTC", Language: "en", PasswordSetup: directory.PasswordSetupMailLink}},
 	}})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(results[0].Problem).To(BeNil())
+	g.Expect(results).To(HaveEach(HaveField("Problem", BeNil())))
 
 	status, metadata := get(t, base+"/saml/acme/metadata")
 	g.Expect(status).To(Equal(http.StatusOK))
 	g.Expect(metadata).To(ContainSubstring(endpoints.SingleSignOn("http://localhost", "acme")))
 	status, _ = get(t, base+"/readyz")
 	g.Expect(status).To(Equal(http.StatusOK))
-	g.Expect(server.SetSMTP(&mail.SMTPOptions{Host: "mail.example.com", From: "id@example.com"})).To(Succeed())
-	g.Expect(server.SetSMTP(nil)).To(Succeed())
-
 	families, err := registry.Gather()
 	g.Expect(err).NotTo(HaveOccurred())
 	var names []string
+	mails := map[string]float64{}
 	for _, family := range families {
 		names = append(names, family.GetName())
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == "tegata_idp_outbox_mails" {
+				mails[metric.GetLabel()[0].GetValue()] = metric.GetGauge().GetValue()
+			}
+		}
 	}
-	g.Expect(names).To(ContainElements("tegata_idp_http_request_duration_seconds", "tegata_idp_password_hashes_waiting", "tegata_idp_panics_total", "tegata_idp_outbox_mails"))
+	g.Expect(mails).To(Equal(map[string]float64{"waiting": 1, "failing": 0}), "without a mail server mails wait")
+	g.Expect(names).To(ContainElements("tegata_idp_http_request_duration_seconds", "tegata_idp_password_hashes_waiting", "tegata_idp_panics_total"))
 
+	g.Expect(server.SetSMTP(&mail.SMTPOptions{Host: "mail.invalid", From: "id@example.com"})).To(Succeed())
+	g.Expect(server.SetSMTP(nil)).To(Succeed())
 	stop()
 	g.Eventually(ended, "30s").Should(Receive(BeNil()))
 	_, err = net.DialTimeout("tcp", server.Address().String(), time.Second)

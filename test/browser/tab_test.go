@@ -215,7 +215,9 @@ func (p *tab) keep(file string, part *page.Viewport) {
 	p.t.Helper()
 	ctx, stop := p.limited()
 	defer stop()
-	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: new(true), Clip: part})
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{
+		CaptureBeyondViewport: new(true), Clip: part, OptimizeForSpeed: new(part == nil),
+	})
 	p.Expect(err).NotTo(HaveOccurred())
 	p.Expect(os.MkdirAll(filepath.Dir(file), 0o750)).To(Succeed())
 	p.Expect(os.WriteFile(file, shot.Data, 0o600)).To(Succeed())

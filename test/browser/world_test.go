@@ -7,6 +7,7 @@ package browser_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -201,7 +202,7 @@ func (w *world) publish() {
 func (w *world) apply(changes ...admin.Change) {
 	w.t.Helper()
 	for i := range changes {
-		changes[i].Owner = "acme/" + changes[i].Key.Name
+		changes[i].Owner = "acme/" + cmp.Or(changes[i].Key.Name, tenantSlug)
 	}
 	results, err := w.admin.Apply(context.Background(), changes)
 	w.Expect(err).NotTo(HaveOccurred())

@@ -32,7 +32,7 @@ import (
 func TestLogInsGoOnWhileTheAPIServerIsDown(t *testing.T) {
 	c := must(startCluster())
 	t.Cleanup(c.stop)
-	line := newProxy(t, c.config)
+	line := newProxy(t, c.operator.Config())
 	t.Cleanup(startOperator(line.config, t.TempDir()))
 	p := newNamespaceIn(t, c)
 	p.settle()
@@ -217,9 +217,8 @@ func newProcess(t *testing.T, c *cluster) *process {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the operator: %v\n%s", err, output)
 	}
-	user := must(c.environment.AddUser(adminUser, nil))
 	o.config = filepath.Join(directory, "kubeconfig")
-	if err := os.WriteFile(o.config, must(user.KubeConfig()), 0o600); err != nil {
+	if err := os.WriteFile(o.config, must(c.operator.KubeConfig()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.log = must(os.Create(filepath.Join(directory, "operator.log")))

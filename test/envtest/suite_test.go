@@ -9,8 +9,10 @@ package envtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +23,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -32,6 +35,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
@@ -54,14 +58,15 @@ var (
 	sequence atomic.Int32
 )
 
-// adminUser may do everything, as the demo's operator may.
-var adminUser = envtest.User{Name: "tegata-operator", Groups: []string{"system:masters"}}
+// operatorUser is in no group, so that it may only do what it is bound to.
+var operatorUser = envtest.User{Name: "tegata-operator"}
 
-// cluster is an API server with a client of its own.
+// cluster is an API server with a client of its own, which may do everything.
 type cluster struct {
 	environment *envtest.Environment
-	config      *rest.Config
 	k8s         client.Client
+	// operator is a user who may do what config/rbac grants the operator, and no more.
+	operator *envtest.AuthenticatedUser
 }
 
 func TestMain(m *testing.M) {
@@ -85,9 +90,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer shared.stop()
-	stop := startOperator(shared.config, must(os.MkdirTemp("", "tegata-envtest-")))
+	stop := startOperator(shared.operator.Config(), must(os.MkdirTemp("", "tegata-envtest-")))
 	code := m.Run()
 	stop()
+	if refused := forbidden.Load(); refused != nil {
+		fmt.Fprintln(os.Stderr, "FAIL: config/rbac/role.yaml does not allow the operator to", *refused)
+		return 1
+	}
 	if panics := recoveredPanics(); panics > 0 {
 		fmt.Fprintf(os.Stderr, "FAIL: controllers recovered from %v panics\n", panics)
 		return 1
@@ -100,13 +109,37 @@ func startCluster() (*cluster, error) {
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}}
-	var err error
-	if c.config, err = c.environment.Start(); err != nil {
+	config, err := c.environment.Start()
+	if err != nil {
 		return nil, err
 	}
-	c.config.QPS = -1
-	c.k8s, err = client.New(c.config, client.Options{Scheme: scheme})
+	config.QPS = -1
+	if c.k8s, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+		return nil, err
+	}
+	c.operator, err = c.addOperator(config)
 	return c, err
+}
+
+// addOperator makes the operator's user and binds it to the generated role.
+func (c *cluster) addOperator(config *rest.Config) (*envtest.AuthenticatedUser, error) {
+	content, err := os.ReadFile(filepath.Join("..", "..", "config", "rbac", "role.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(content, role); err != nil {
+		return nil, err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser.Name}},
+	}
+	if err := errors.Join(c.k8s.Create(ctx, role), c.k8s.Create(ctx, binding)); err != nil {
+		return nil, err
+	}
+	return c.environment.AddUser(operatorUser, rest.CopyConfig(config))
 }
 
 func (c *cluster) stop() {
@@ -115,9 +148,30 @@ func (c *cluster) stop() {
 	}
 }
 
+// forbidden is the last request of an operator here that its role did not allow.
+var forbidden atomic.Pointer[string]
+
+// roundTripper is a function as an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// noteForbidden remembers what next refused for want of a permission.
+func noteForbidden(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		if err == nil && response.StatusCode == http.StatusForbidden {
+			forbidden.Store(ptrTo(request.Method + " " + request.URL.Path))
+		}
+		return response, err
+	})
+}
+
 // startOperator runs every controller in this process until stop is called.
 func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) {
-	mgr := must(ctrl.NewManager(rest.CopyConfig(restConfig), ctrl.Options{
+	restConfig = rest.CopyConfig(restConfig)
+	restConfig.Wrap(noteForbidden)
+	mgr := must(ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:     scheme,
 		Logger:     logr.Discard(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},

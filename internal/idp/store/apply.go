@@ -203,11 +203,26 @@ func (b *batch) refuse(key admin.Key, problem admin.Problem, resource string) (a
 	return admin.Result{Problem: &problem}, err
 }
 
-func (b *batch) tenantMissing(key admin.Key) (admin.Result, error) {
-	return b.refuse(key, admin.Problem{
+// declaredBeside tells that the change comes from the tenant's own namespace.
+// Another namespace may claim the slug too, and what it declares must reach
+// nobody else's tenant.
+func (t *batchTenant) declaredBeside(change admin.Change) bool {
+	theirs, _, _ := strings.Cut(change.Owner, "/")
+	ours, _, _ := strings.Cut(t.owner, "/")
+	return theirs == ours
+}
+
+func (b *batch) tenantMissing(tenant *batchTenant, key admin.Key) (admin.Result, error) {
+	problem := admin.Problem{
 		Code: admin.ProblemNotFound, Field: "tenantRef",
 		Message: fmt.Sprintf("tenant %s is not published on this server; create it or wait until it is ready", key.Tenant),
-	}, tenantResource(key.Tenant))
+	}
+	if tenant.live {
+		// Another namespace has the slug, and the key may be one of its own: that
+		// one's wait must stay as it is.
+		return admin.Result{Problem: &problem}, nil
+	}
+	return b.refuse(key, problem, tenantResource(key.Tenant))
 }
 
 // stopWaiting forgets what the key waits for.

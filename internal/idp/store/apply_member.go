@@ -22,8 +22,8 @@ func (b *batch) applyMember(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live {
-		return b.tenantMissing(key)
+	if !tenant.live || !tenant.declaredBeside(change) {
+		return b.tenantMissing(tenant, key)
 	}
 	old, err := b.member(key)
 	if err != nil {
@@ -36,8 +36,8 @@ func (b *batch) applyMember(change admin.Change) (admin.Result, error) {
 		if tenant, err = b.lock(key.Tenant); err != nil {
 			return admin.Result{}, err
 		}
-		if !tenant.live {
-			return b.tenantMissing(key)
+		if !tenant.live || !tenant.declaredBeside(change) {
+			return b.tenantMissing(tenant, key)
 		}
 		if old, err = b.member(key); err != nil {
 			return admin.Result{}, err
@@ -277,11 +277,11 @@ func (b *batch) sendLinkIfDue(row, old *memberRow, reset string) error {
 // credentials for the retention time. One that another owner has taken over stays.
 func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	key := change.Key
-	if err := b.stopWaiting(key); err != nil {
+	tenant, err := b.lock(key.Tenant)
+	if err != nil || tenant.live && !tenant.declaredBeside(change) {
 		return admin.Result{}, err
 	}
-	tenant, err := b.lock(key.Tenant)
-	if err != nil {
+	if err := b.stopWaiting(key); err != nil {
 		return admin.Result{}, err
 	}
 	row, err := b.member(key)
@@ -310,9 +310,7 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 		return admin.Result{}, err
 	}
 	// The Secret with a temporary password goes with the resource, so nobody would know it after a restore.
-	_, err = b.exec(b.ctx, `UPDATE members SET password_kind = '', password_hash = '', password_expires_at = 0
-		WHERE tenant = $1 AND name = $2 AND password_kind = 'Temporary'`, key.Tenant, key.Name)
-	if err != nil {
+	if err := b.forgetTemporaryPasswords(key.Tenant, key.Name); err != nil {
 		return admin.Result{}, err
 	}
 	b.freed[mailResource(row.mail)], b.freed[licensesResource(key.Tenant)] = true, true
@@ -321,4 +319,12 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	}
 	tenant.count(-1)
 	return admin.Result{Changed: true}, b.audit(b.ctx, row.entry(admin.AuditEntry{Action: admin.MemberDeleted, Detail: "declared by " + change.Owner}))
+}
+
+// forgetTemporaryPasswords takes the temporary password from a deleted member,
+// or where name is empty from all of the tenant, so that a restore asks for another.
+func (b *batch) forgetTemporaryPasswords(slug, name string) error {
+	_, err := b.exec(b.ctx, `UPDATE members SET password_kind = '', password_hash = '', password_expires_at = 0
+		WHERE tenant = $1 AND (name = $2 OR $2 = '') AND password_kind = 'Temporary'`, slug, name)
+	return err
 }

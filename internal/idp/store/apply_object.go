@@ -37,8 +37,8 @@ func (b *batch) applyObject(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live {
-		return b.tenantMissing(key)
+	if !tenant.live || !tenant.declaredBeside(change) {
+		return b.tenantMissing(tenant, key)
 	}
 	row, err := b.object(key)
 	if err != nil || row != nil && row.digest == digest {
@@ -47,8 +47,8 @@ func (b *batch) applyObject(change admin.Change) (admin.Result, error) {
 	if tenant, err = b.lock(key.Tenant); err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live {
-		return b.tenantMissing(key)
+	if !tenant.live || !tenant.declaredBeside(change) {
+		return b.tenantMissing(tenant, key)
 	}
 	if row, err = b.object(key); err != nil {
 		return admin.Result{}, err
@@ -121,11 +121,11 @@ func (b *batch) storeObject(change admin.Change, digest, entityID string) error 
 // deleteObject removes a group or an app; one that another owner has taken over stays.
 func (b *batch) deleteObject(change admin.Change) (admin.Result, error) {
 	key := change.Key
-	if err := b.stopWaiting(key); err != nil {
+	tenant, err := b.lock(key.Tenant)
+	if err != nil || tenant.live && !tenant.declaredBeside(change) {
 		return admin.Result{}, err
 	}
-	tenant, err := b.lock(key.Tenant)
-	if err != nil {
+	if err := b.stopWaiting(key); err != nil {
 		return admin.Result{}, err
 	}
 	row, err := b.object(key)

@@ -114,6 +114,10 @@ func (b *batch) deleteTenant(change admin.Change) (admin.Result, error) {
 	if _, err := b.exec(b.ctx, `UPDATE members SET deleted_at = $1, digest = '', link_expires_at = 0, mail_error = '' WHERE tenant = $2 AND deleted_at IS NULL`, b.now, slug); err != nil {
 		return admin.Result{}, err
 	}
+	// The members' Secrets may go before a restore; where one is still there, its password is set again.
+	if err := b.forgetTemporaryPasswords(slug, ""); err != nil {
+		return admin.Result{}, err
+	}
 	if _, err := b.exec(b.ctx, `UPDATE tenants SET deleted_at = $1, digest = '', certificate = $2, private_key = $2 WHERE slug = $3`, b.now, []byte{}, slug); err != nil {
 		return admin.Result{}, err
 	}

@@ -20,7 +20,8 @@ import (
 // SetPassword stores the hash of a password that the member chose, ends the
 // member's other sessions and links, and writes the entry, all at once.
 // keepSession is the token of the session to keep; "" ends all. ErrNotFound for
-// a deleted member.
+// a deleted member, and where that session has ended: an administrator who ended
+// it, or issued a new password, while this one was hashed has the last word.
 func (s *Store) SetPassword(ctx context.Context, tenant, member, phcHash, keepSession string, entry admin.AuditEntry) error {
 	if !storable(tenant, member) {
 		return ErrNotFound
@@ -29,6 +30,17 @@ func (s *Store) SetPassword(ctx context.Context, tenant, member, phcHash, keepSe
 		row, err := readLiveMember(ctx, t, tenant, member)
 		if err != nil {
 			return err
+		}
+		if keepSession != "" {
+			var live int
+			err := t.QueryRowContext(ctx, `SELECT count(*) FROM sessions WHERE token_hash = $1 AND tenant = $2 AND member = $3 AND expires_at > $4`,
+				hashToken(keepSession), tenant, member, t.now).Scan(&live)
+			if err != nil {
+				return err
+			}
+			if live == 0 {
+				return ErrNotFound
+			}
 		}
 		return t.setChosenPassword(ctx, row, phcHash, keepSession, entry)
 	})

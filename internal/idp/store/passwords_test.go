@@ -149,6 +149,10 @@ func TestSetPasswordKeepsTheSessionInUse(t *testing.T) {
 		_, _, err = f.Session(f.ctx, kept)
 		f.Expect(err).To(MatchError(store.ErrNotFound))
 		f.Expect(f.actions()).To(ContainElement(admin.SessionsEnded))
+		f.Expect(f.SetPassword(f.ctx, "acme", "hanako", "$argon2id$late", kept, admin.AuditEntry{Action: admin.PasswordChanged})).To(MatchError(store.ErrNotFound))
+		account, err := f.Account(f.ctx, "acme", "hanako")
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(account.PasswordHash).To(Equal("$argon2id$own"), "a session that was ended changes nothing any more")
 	})
 }
 

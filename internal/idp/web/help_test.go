@@ -16,7 +16,7 @@ import (
 	"tegata.dev/tegata/internal/directory"
 )
 
-// publishedBy gives the tenant an owner and a number of licenses.
+// publishedBy gives the tenant an owner, in the namespace of all changes here, and a number of licenses.
 func (w *world) publishedBy(owner string, licenses int) {
 	w.t.Helper()
 	key, err := sharedKey()
@@ -36,7 +36,7 @@ func TestHelp(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	w.Expect(b.get("/help").path()).To(Equal("/login"), "the manual is for members")
-	w.publishedBy("customers/acme-tenant", 0)
+	w.publishedBy("default/acme-tenant", 0)
 	w.addMember("hanako")
 	for _, role := range []directory.Role{directory.RoleStaff, directory.RoleGroupCreator} {
 		w.apply(member("hanako", func(m *admin.Member) { m.Role = role }))
@@ -46,24 +46,24 @@ func TestHelp(t *testing.T) {
 		manual := b.get("/help")
 		w.Expect(manual.status).To(Equal(http.StatusOK))
 		w.Expect(manual.text()).To(And(ContainSubstring("forgotten"), ContainSubstring("At least 8 characters"), ContainSubstring("suspended")))
-		w.Expect(manual.body).NotTo(Or(ContainSubstring("Administration"), ContainSubstring("kubectl"), ContainSubstring("customers")))
+		w.Expect(manual.body).NotTo(Or(ContainSubstring("Administration"), ContainSubstring("kubectl"), ContainSubstring("acme-tenant")))
 	}
 }
 
 func TestHelpForAdministrators(t *testing.T) {
 	w := newWorld(t)
-	w.publishedBy("customers/acme-tenant", 0)
+	w.publishedBy("default/acme-tenant", 0)
 	w.addMember("hanako")
 	w.apply(member("hanako", func(m *admin.Member) { m.Role = directory.RoleSuperAdmin }), member("taro", nil))
 	b := w.browser()
 	w.Expect(b.logIn(hanako, goodPassword).links()).To(ContainElement("/help#administration"))
 	manual := b.get("/help")
 	w.Expect(manual.text()).To(And(
-		ContainSubstring("Tenant customers/acme-tenant Members 2 "),
-		ContainSubstring("kubectl get members -n customers"),
-		ContainSubstring("kubectl get tegata -n customers"),
-		ContainSubstring(`kubectl patch member NAME -n customers --type merge -p '{"spec":{"suspended":true}}'`),
-		ContainSubstring(`kubectl annotate member NAME -n customers identity.tegata.dev/reset-password="$(date -Iseconds)" --overwrite`),
+		ContainSubstring("Tenant default/acme-tenant Members 2 "),
+		ContainSubstring("kubectl get members -n default"),
+		ContainSubstring("kubectl get tegata -n default"),
+		ContainSubstring(`kubectl patch member NAME -n default --type merge -p '{"spec":{"suspended":true}}'`),
+		ContainSubstring(`kubectl annotate member NAME -n default identity.tegata.dev/reset-password="$(date -Iseconds)" --overwrite`),
 	))
 	w.Expect(manual.header.Get("Content-Security-Policy")).NotTo(ContainSubstring("script-src"))
 
@@ -75,7 +75,7 @@ func TestHelpForAdministrators(t *testing.T) {
 
 func TestHelpTellsLicenses(t *testing.T) {
 	w := newWorld(t)
-	w.publishedBy("customers/acme-tenant", 50)
+	w.publishedBy("default/acme-tenant", 50)
 	w.addMember("hanako")
 	w.apply(member("hanako", func(m *admin.Member) { m.Role = directory.RoleSuperAdmin }))
 	b := w.browser()
