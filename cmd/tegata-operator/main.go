@@ -32,6 +32,7 @@ import (
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/deployed"
 	"tegata.dev/tegata/internal/embedded"
 )
 
@@ -44,6 +45,8 @@ type options struct {
 	metrics       string
 	probes        string
 	memberWorkers int
+	image         string
+	namespace     string
 	level         slog.Level
 	showVersion   bool
 }
@@ -78,6 +81,8 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	flags.StringVar(&o.dataDirectory, "data-dir", "", "`directory` for the SQLite files of embedded identity servers (required)")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "0", "`address` to serve Prometheus metrics on; 0 serves none")
 	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "`address` to serve /healthz and /readyz on; 0 serves none")
+	flags.StringVar(&o.image, "idp-image", "", "`image` of identity servers in pods whose spec names none")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "`namespace` this operator runs in; only its pods may reach the servers' admin API (default $POD_NAMESPACE)")
 	flags.IntVar(&o.memberWorkers, "member-workers", 32, "how many members are worked on at once")
 	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
@@ -116,7 +121,7 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 		Metrics:                metricsserver.Options{BindAddress: o.metrics},
 		HealthProbeBindAddress: o.probes,
 		// What nothing reads is not kept: with 10,000 members it is most of the memory.
-		Cache: cache.Options{DefaultTransform: controllers.SlimObject},
+		Cache: cache.Options{DefaultTransform: controllers.SlimObject, ByObject: controllers.OnlyOurs()},
 		// Secrets and ConfigMaps are read when needed and watched by metadata only.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 	})
@@ -129,7 +134,8 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	if err := mgr.Add(launcher); err != nil {
 		return err
 	}
-	if err := controllers.SetupWithManager(ctx, mgr, controllers.Options{Launcher: launcher, MemberWorkers: o.memberWorkers}); err != nil {
+	pods := deployed.NewLauncher(mgr.GetClient(), mgr.GetAPIReader(), deployed.Options{Image: o.image, Version: version, OperatorNamespace: o.namespace})
+	if err := controllers.SetupWithManager(ctx, mgr, controllers.Options{Embedded: launcher, Deployed: pods, MemberWorkers: o.memberWorkers}); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

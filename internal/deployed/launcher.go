@@ -48,6 +48,8 @@ type Options struct {
 	OperatorNamespace string
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+	// DialContext reaches the servers; nil is the network.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Launcher runs identity servers as Deployments.
@@ -215,7 +217,10 @@ func (l *Launcher) connect(name types.NamespacedName, address string, secured *t
 		}
 		old.http.CloseIdleConnections()
 	}
-	transport := &http.Transport{TLSClientConfig: secured.tlsConfig(adminHost(name)), ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute}
+	transport := &http.Transport{
+		DialContext: l.options.DialContext, TLSClientConfig: secured.tlsConfig(adminHost(name)),
+		ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+	}
 	httpClient := &http.Client{Transport: transport}
 	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, trust: secured}
 	return l.running[name].service

@@ -39,6 +39,7 @@ import (
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/deployed"
 	"tegata.dev/tegata/internal/embedded"
 	"tegata.dev/tegata/internal/idp"
 	"tegata.dev/tegata/internal/idp/password"
@@ -175,18 +176,21 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 		Scheme:     scheme,
 		Logger:     logr.Discard(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultTransform: controllers.SlimObject},
+		Cache:      cache.Options{DefaultTransform: controllers.SlimObject, ByObject: controllers.OnlyOurs()},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		Controller: config.Controller{SkipNameValidation: ptrTo(true)},
 	}))
 	launcher := embedded.NewLauncher(embedded.Options{
 		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: fastHashes,
 	})
+	pods := deployed.NewLauncher(mgr.GetClient(), mgr.GetAPIReader(), deployed.Options{
+		Image: "registry.example/tegata-idp:test", Version: "test", OperatorNamespace: "tegata-system", DialContext: dialPods,
+	})
 	running, cancel := context.WithCancel(ctx)
 	if err := mgr.Add(launcher); err != nil {
 		panic(err)
 	}
-	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Launcher: launcher}); err != nil {
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods}); err != nil {
 		panic(err)
 	}
 	done := make(chan struct{})
