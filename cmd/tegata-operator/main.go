@@ -28,7 +28,6 @@ import (
 	_ "sigs.k8s.io/controller-runtime/pkg/client/config" // defines --kubeconfig
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
@@ -39,6 +38,9 @@ import (
 // version is set when a release is built.
 var version = "dev"
 
+// leaseName is the lease that the leading replica holds.
+const leaseName = "tegata-operator.identity.tegata.dev"
+
 // options are the flags.
 type options struct {
 	dataDirectory string
@@ -47,6 +49,9 @@ type options struct {
 	memberWorkers int
 	image         string
 	namespace     string
+	leaderElect   bool
+	metricsSecure bool
+	checkURL      string
 	level         slog.Level
 	showVersion   bool
 }
@@ -61,6 +66,12 @@ func main() {
 		os.Exit(2)
 	case o.showVersion:
 		fmt.Println(version)
+		return
+	case o.checkURL != "":
+		if err := check(ctrl.SetupSignalHandler(), o.checkURL); err != nil {
+			fmt.Fprintln(os.Stderr, "tegata-operator:", err)
+			os.Exit(1)
+		}
 		return
 	}
 	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: o.level}))
@@ -78,13 +89,16 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	flags := flag.CommandLine
 	flags.Init("tegata-operator", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	flags.StringVar(&o.dataDirectory, "data-dir", "", "`directory` for the SQLite files of embedded identity servers (required)")
+	flags.StringVar(&o.dataDirectory, "data-dir", "", "`directory` for the SQLite files of embedded identity servers (required without --leader-elect; without it no server is embedded)")
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease in --namespace, so that several replicas can stand by")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "0", "`address` to serve Prometheus metrics on; 0 serves none")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", false, "serve metrics by TLS, to those only whose token may get /metrics")
 	flags.StringVar(&o.probes, "health-probe-bind-address", ":8081", "`address` to serve /healthz and /readyz on; 0 serves none")
 	flags.StringVar(&o.image, "idp-image", "", "`image` of identity servers in pods whose spec names none")
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "`namespace` this operator runs in; only its pods may reach the servers' admin API (default $POD_NAMESPACE)")
 	flags.IntVar(&o.memberWorkers, "member-workers", 32, "how many members are worked on at once")
 	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
+	flags.StringVar(&o.checkURL, "check-url", "", "get this `URL` until it answers 200, for a minute at most, and exit; needs no cluster")
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -92,10 +106,14 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", flags.Arg(0))
-	case o.showVersion:
+	case o.showVersion || o.checkURL != "":
 		return o, nil
-	case o.dataDirectory == "":
-		return o, errors.New("--data-dir is required: where SQLite files are kept")
+	case o.leaderElect && o.namespace == "":
+		return o, errors.New("--leader-elect needs --namespace: where the lease is kept")
+	case o.leaderElect && o.dataDirectory != "":
+		return o, errors.New("--leader-elect and --data-dir exclude each other: the files of an embedded server do not follow the lease")
+	case !o.leaderElect && o.dataDirectory == "":
+		return o, errors.New("--data-dir is required without --leader-elect: where SQLite files are kept")
 	case o.memberWorkers < 1:
 		return o, errors.New("--member-workers must be at least 1")
 	}
@@ -116,10 +134,15 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 		}
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                 scheme,
-		Logger:                 log,
-		Metrics:                metricsserver.Options{BindAddress: o.metrics},
-		HealthProbeBindAddress: o.probes,
+		Scheme:                  scheme,
+		Logger:                  log,
+		Metrics:                 metricsOptions(o),
+		HealthProbeBindAddress:  o.probes,
+		LeaderElection:          o.leaderElect,
+		LeaderElectionID:        leaseName,
+		LeaderElectionNamespace: o.namespace,
+		// The manager stops everything first, so that the next leader need not wait for the lease to run out.
+		LeaderElectionReleaseOnCancel: true,
 		// What nothing reads is not kept: with 10,000 members it is most of the memory.
 		Cache: cache.Options{DefaultTransform: controllers.SlimObject, ByObject: controllers.OnlyOurs()},
 		// Secrets and ConfigMaps are read when needed and watched by metadata only.
@@ -136,6 +159,9 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	}
 	pods := deployed.NewLauncher(mgr.GetClient(), mgr.GetAPIReader(), deployed.Options{Image: o.image, Version: version, OperatorNamespace: o.namespace})
 	if err := controllers.SetupWithManager(ctx, mgr, controllers.Options{Embedded: launcher, Deployed: pods, MemberWorkers: o.memberWorkers}); err != nil {
+		return err
+	}
+	if err := metrics.Registry.Register(certificateCollector{mgr.GetClient(), log}); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {

@@ -7,6 +7,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +24,8 @@ import (
 
 // Options are what every server started here has in common.
 type Options struct {
-	// DataDirectory holds one directory for each namespace and server.
+	// DataDirectory holds one directory for each namespace and server; empty: a
+	// server on SQLite does not start.
 	DataDirectory string
 	// Version is what the status shows.
 	Version string
@@ -173,6 +175,9 @@ func (l *Launcher) serverOptions(name types.NamespacedName, config controllers.S
 		Log:            l.options.Log.WithValues("identityServer", name.String()),
 	}
 	if config.PostgresDSN == "" {
+		if l.options.DataDirectory == "" {
+			return options, errors.New("this operator has no data directory (--data-dir) for SQLite files; use deployment instead of embedded")
+		}
 		directory := filepath.Join(l.options.DataDirectory, name.Namespace, name.Name)
 		if err := os.MkdirAll(directory, 0o700); err != nil {
 			return options, fmt.Errorf("make the data directory: %w", err)
