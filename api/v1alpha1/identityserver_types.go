@@ -252,6 +252,7 @@ type IdentityServerStatus struct {
 // IdentityServer is an identity provider server: the site where members log in
 // and that service providers trust.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.deployment) || self.metadata.name.matches('^[a-z][-a-z0-9]{0,50}$')",message="with deployment, the name becomes part of names of Services: at most 51 lower-case letters, digits and hyphens, beginning with a letter"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=ids,categories=tegata

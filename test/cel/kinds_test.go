@@ -12,6 +12,11 @@ var (
 	longMail      = strings.Repeat("m", 254-len("@acme.example")) + "@acme.example"
 )
 
+// inPods moves the minimal server into pods of its own.
+func inPods(more ...edit) []edit {
+	return append([]edit{unset("spec.embedded"), set("spec.deployment", map[string]any{})}, more...)
+}
+
 // webAddresses that no URL field takes.
 var webAddresses = []any{
 	"javascript:alert(1)", "data:text/html,hello", "ftp://sp.example/", "//sp.example/acs", "/acs", "sp.example/acs",
@@ -21,10 +26,47 @@ var webAddresses = []any{
 
 var identityServerRules = []ruleTest{
 	{
+		kind: "IdentityServer", path: "",
+		message: "with deployment, the name becomes part of names of Services: at most 51 lower-case letters, digits and hyphens, beginning with a letter",
+		accepted: []variant{
+			full("51 characters", set("metadata.name", strings.Repeat("a", 51))),
+			with("embedded and 253 characters", set("metadata.name", strings.Repeat("a", 253))),
+			with("embedded and dots", set("metadata.name", "1.id")),
+		},
+		refused: []variant{
+			full("52 characters", set("metadata.name", strings.Repeat("a", 52))),
+			full("dots", set("metadata.name", "id.example")),
+			full("digit first", set("metadata.name", "1id")),
+		},
+	},
+	{
 		kind: "IdentityServer", path: "spec",
-		message:  `say where the server runs: set spec.embedded: {listen: "127.0.0.1:8080"} to run it in the operator's process`,
-		accepted: []variant{with("embedded")},
-		refused:  []variant{with("nowhere", unset("spec.embedded"))},
+		message:  "say where the server runs: set exactly one of deployment (pods of its own) and embedded (in the operator's process)",
+		accepted: []variant{with("embedded"), with("deployment", inPods()...)},
+		refused:  []variant{with("nowhere", unset("spec.embedded")), with("both", set("spec.deployment", map[string]any{}))},
+	},
+	{
+		kind: "IdentityServer", path: "spec",
+		message: "the mode is immutable, as the data does not move; make a new IdentityServer on the same database instead",
+		accepted: []variant{
+			update("another address", nil, []edit{set("spec.embedded.listen", ":9090")}),
+			update("another image", inPods(), inPods(set("spec.deployment.image", "tegata-idp:next"))),
+		},
+		refused: []variant{update("into pods", nil, inPods()), update("out of pods", inPods(), nil)},
+	},
+	{
+		kind: "IdentityServer", path: "spec",
+		message: "more than one replica needs storage.postgres; a SQLite file belongs to one process",
+		accepted: []variant{
+			full("three on PostgreSQL"),
+			with("one by default on SQLite", inPods()...),
+			with("one on SQLite", inPods(set("spec.deployment.replicas", int64(1)), set("spec.storage.sqlite", map[string]any{}))...),
+		},
+		refused: []variant{
+			with("two on SQLite by default", inPods(set("spec.deployment.replicas", int64(2)))...),
+			with("two on SQLite", inPods(set("spec.deployment.replicas", int64(2)), set("spec.storage.sqlite", map[string]any{}))...),
+			update("scaled on SQLite", inPods(), inPods(set("spec.deployment.replicas", int64(2)))),
+		},
 	},
 	{
 		kind: "IdentityServer", path: "spec.externalURL",

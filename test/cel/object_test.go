@@ -21,7 +21,7 @@ import (
 var kinds = []string{"IdentityServer", "Tenant", "Member", "Group", "SAMLApp", "LinkApp"}
 
 // base is testdata/<kind>-<variant>.yaml: "minimal" has only what is required,
-// "full" every field of the spec.
+// "full" every field of the spec but the other sides of unions.
 func base(t *testing.T, kind, variant string) *unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
