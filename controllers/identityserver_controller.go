@@ -63,10 +63,14 @@ func (k *identityServers) setup(mgr ctrl.Manager) error {
 		})
 }
 
-// ofSecret wakes the servers that a Secret configures.
+// ofSecret wakes the servers that a Secret configures, and the one it was made for.
 func (k *identityServers) ofSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	return requests(namesOf(ctx, k.Client, &v1alpha1.IdentityServerList{},
-		client.InNamespace(secret.GetNamespace()), client.MatchingFields{bySecret: secret.GetName()}))
+	names := namesOf(ctx, k.Client, &v1alpha1.IdentityServerList{},
+		client.InNamespace(secret.GetNamespace()), client.MatchingFields{bySecret: secret.GetName()})
+	if owner, ok := controlledBy(secret, "IdentityServer"); ok {
+		names = append(names, types.NamespacedName{Namespace: secret.GetNamespace(), Name: owner})
+	}
+	return requests(names)
 }
 
 // ofTenant wakes the tenant's server, which counts its tenants.
@@ -94,23 +98,46 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 	}
 	name := client.ObjectKeyFromObject(server)
 	serving, err := k.launcher(server).Ensure(ctx, name, config)
-	if err != nil {
+	k.serve(ctx, name, config, serving)
+	report.Add(running(config, serving, err))
+	report.RequeueAfter(serving.LookAgain)
+	if refused := (*InvalidError)(nil); errors.As(err, &refused) {
+		report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, refused.Message))
+	}
+	if err == nil || serving.Service != nil {
+		k.observe(ctx, server, serving)
+	}
+}
+
+// serve gives the controllers the server that serves now, and wakes its
+// tenants where it is new. One that serves no longer is forgotten, so that
+// they are woken when it comes back.
+func (k *identityServers) serve(ctx context.Context, name types.NamespacedName, config ServerConfig, serving Serving) {
+	if serving.Service == nil {
 		k.servers.remove(name)
-		report.Add(startFailed(err))
 		return
 	}
-	if serving.Service != nil && k.servers.set(context.WithoutCancel(ctx), name, serving.Service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
+	follow := func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }
+	if k.servers.set(context.WithoutCancel(ctx), name, serving.Service, config.ExternalURL, follow) {
 		k.follow.wakeAll(ctx, name)
 	}
-	if serving.Waiting != "" {
-		report.Add(waits(v1alpha1.PublishedCondition, v1alpha1.RollingOutReason, serving.Waiting))
-	} else {
-		report.Add(status.Outcome{
-			Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
-			Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
-		})
+}
+
+// running tells what Ensure came to.
+func running(config ServerConfig, serving Serving, err error) status.Outcome {
+	refused := (*InvalidError)(nil)
+	switch {
+	case errors.As(err, &refused):
+		return mustAct(v1alpha1.PublishedCondition, v1alpha1.StartFailedReason, "What runs is not as declared, as the spec is not valid.")
+	case err != nil:
+		return startFailed(err)
+	case serving.Waiting != "":
+		return waits(v1alpha1.PublishedCondition, v1alpha1.RollingOutReason, serving.Waiting)
 	}
-	k.observe(ctx, server, serving)
+	return status.Outcome{
+		Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
+		Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
+	}
 }
 
 // launcher is the one for the server's mode, which never changes.

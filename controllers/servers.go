@@ -9,6 +9,7 @@ import (
 	"context"
 	"net/netip"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +21,8 @@ import (
 // Launcher runs identity servers as their specs say, in one way of running them.
 type Launcher interface {
 	// Ensure brings the server to its configuration. It is idempotent, and its
-	// errors are transient or say what to mend.
+	// errors are transient or say what to mend; an InvalidError is not tried
+	// again. Beside an error, Serving tells what serves nevertheless.
 	Ensure(ctx context.Context, name types.NamespacedName, config ServerConfig) (Serving, error)
 	// Stop stops the server gracefully; unknown names are ignored.
 	Stop(ctx context.Context, name types.NamespacedName) error
@@ -39,7 +41,17 @@ type Serving struct {
 	// Replicas and ServiceName are set for servers in pods of their own.
 	Replicas    *int32
 	ServiceName string
+	// LookAgain is when Ensure must be called again without any event; zero is never.
+	LookAgain time.Duration
 }
+
+// InvalidError is an error of Ensure that lasts until a person changes the spec.
+type InvalidError struct {
+	// Message says what to change; a whole sentence without secrets.
+	Message string
+}
+
+func (e *InvalidError) Error() string { return e.Message }
 
 // ServerConfig is an identity server's configuration with every Secret read.
 // It never prints.

@@ -78,6 +78,11 @@ func (a *authority) leaf(dnsName string, now time.Time) (pair, error) {
 	return issue(template, a)
 }
 
+// outlives reports whether the authority is valid for longer than a leaf made now.
+func (a *authority) outlives(now time.Time) bool {
+	return a.certificate.NotAfter.After(now.Add(leafLifetime))
+}
+
 // good reports whether the authority signed the leaf and it need not be renewed yet.
 func (a *authority) good(leaf pair, now time.Time) bool {
 	loaded, err := tls.X509KeyPair(leaf.certificate, leaf.key)

@@ -6,21 +6,24 @@ SPDX-License-Identifier: Apache-2.0
 package deployed
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,6 +40,10 @@ const fieldOwner = client.FieldOwner("tegata-operator")
 
 // pingTimeout bounds the question whether a server answers.
 const pingTimeout = 5 * time.Second
+
+// lookAgain bounds how long certificates go unrenewed, and what somebody
+// deleted stays away, where no event tells.
+const lookAgain = time.Hour
 
 // Options are what every server has in common.
 type Options struct {
@@ -67,7 +74,9 @@ type connection struct {
 	service admin.Service
 	http    *http.Client
 	address string
-	trust   *trust
+	// image is what every pod ran when it was made; empty where they differed.
+	image string
+	trust *trust
 }
 
 // NewLauncher applies objects by client and reads Secrets by uncached.
@@ -81,26 +90,40 @@ func NewLauncher(c client.Client, uncached client.Reader, o Options) *Launcher {
 // OnExit does nothing: pods that end are seen by the watch on the Deployment.
 func (l *Launcher) OnExit(func(types.NamespacedName)) {}
 
-// Ensure applies the server's objects and tells what serves.
+// Ensure applies the server's objects and tells what serves. What serves
+// already goes on serving where something cannot be applied.
 func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (controllers.Serving, error) {
 	d := config.Deployment
 	secured, err := l.ensureTrust(ctx, name, d.Owner)
 	if err != nil {
-		return controllers.Serving{}, err
+		return l.known(name), err
 	}
 	image, version := d.Image, ""
 	if image == "" {
 		image, version = l.options.Image, l.options.Version
 	}
 	if image == "" {
-		return controllers.Serving{}, fmt.Errorf("no image is known; set spec.deployment.image or the operator's --idp-image")
+		return l.known(name), &controllers.InvalidError{Message: "No image is known: set spec.deployment.image or the operator's --idp-image."}
 	}
-	for _, object := range objects(name, config, image, revision(config), l.options.OperatorNamespace) {
-		if err := l.apply(ctx, object, d.PodTemplate); err != nil {
-			return controllers.Serving{}, err
-		}
+	applied := l.applyAll(ctx, objects(name, config, image, revision(config), l.options.OperatorNamespace), d.PodTemplate)
+	serving, err := l.observe(ctx, name, config, secured, version)
+	if applied != nil {
+		// Pods that are missing are a consequence of what could not be applied.
+		err = applied
 	}
-	return l.observe(ctx, name, config, secured, version)
+	serving.LookAgain = lookAgain
+	return serving, err
+}
+
+// known is what served when it was looked at last.
+func (l *Launcher) known(name types.NamespacedName) controllers.Serving {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	serving := controllers.Serving{ServiceName: workloadName(name.Name), LookAgain: lookAgain}
+	if old := l.running[name]; old != nil {
+		serving.Service = old.service
+	}
+	return serving
 }
 
 // Stop forgets the server. What it consists of belongs to the IdentityServer
@@ -126,6 +149,17 @@ func revision(config controllers.ServerConfig) string {
 	return hex.EncodeToString(mac.Sum(nil)[:8])
 }
 
+// applyAll applies every object, also after one that could not be.
+func (l *Launcher) applyAll(ctx context.Context, all []client.Object, podTemplate []byte) error {
+	var failed []error
+	for _, object := range all {
+		if err := l.apply(ctx, object, podTemplate); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
 // apply applies one object server-side, which writes nothing where nothing changed.
 func (l *Launcher) apply(ctx context.Context, object client.Object, podTemplate []byte) error {
 	if workload, ok := object.(*appsv1.Deployment); ok && len(podTemplate) > 0 {
@@ -141,10 +175,24 @@ func (l *Launcher) apply(ctx context.Context, object client.Object, podTemplate 
 	declared := &unstructured.Unstructured{Object: content}
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(content, "spec", "template", "metadata", "creationTimestamp")
-	if err := l.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership); err != nil {
-		return fmt.Errorf("apply %s %s: %w", declared.GetKind(), declared.GetName(), err)
+	err = l.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsInvalid(err):
+		reason, _, _ := strings.Cut(err.Error(), "\n") // a comparison of whole specs may follow
+		return &controllers.InvalidError{Message: fmt.Sprintf("%s: %s.", blame[declared.GetKind()], reason)}
 	}
-	return nil
+	return fmt.Errorf("apply %s %s: %w", declared.GetKind(), declared.GetName(), err)
+}
+
+// blame says which part of the spec makes an object that the API server refuses.
+var blame = map[string]string{
+	"Deployment":            "Correct spec.deployment, above all podTemplate and image",
+	"PersistentVolumeClaim": "Set spec.storage.sqlite back: a volume keeps its storage class, never shrinks, and grows only where its class allows it",
+	"Service":               "The name of the IdentityServer does not make names of Services",
+	"NetworkPolicy":         "The network policy was refused",
+	"PodDisruptionBudget":   "The disruption budget was refused",
 }
 
 // overlay merges the user's template over ours.
@@ -155,12 +203,15 @@ func overlay(template *corev1.PodTemplateSpec, patch []byte) error {
 	}
 	merged, err := strategicpatch.StrategicMergePatch(original, patch, template)
 	if err != nil {
-		return fmt.Errorf("spec.deployment.podTemplate cannot be merged: %w", err)
+		return &controllers.InvalidError{Message: fmt.Sprintf("Correct spec.deployment.podTemplate, which cannot be merged: %v.", err)}
 	}
-	*template = corev1.PodTemplateSpec{}
-	if err := json.Unmarshal(merged, template); err != nil {
-		return fmt.Errorf("spec.deployment.podTemplate does not make a pod template: %w", err)
+	result := corev1.PodTemplateSpec{}
+	strict := json.NewDecoder(bytes.NewReader(merged))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&result); err != nil {
+		return &controllers.InvalidError{Message: fmt.Sprintf("Correct spec.deployment.podTemplate, which does not make a pod template: %v.", err)}
 	}
+	*template = result
 	return nil
 }
 
@@ -181,7 +232,7 @@ func (l *Launcher) observe(ctx context.Context, name types.NamespacedName, confi
 	if err := l.uncached.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: adminName(name.Name)}, service); err != nil {
 		return serving, err
 	}
-	connected := l.connect(name, fmt.Sprintf("https://%s", joinPort(service.Spec.ClusterIP, adminPort)), secured)
+	connected := l.connect(name, fmt.Sprintf("https://%s", joinPort(service.Spec.ClusterIP, adminPort)), settledImage(workload), secured)
 	asking, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	if err := connected.Ping(asking); err != nil {
@@ -207,12 +258,28 @@ func rollout(workload *appsv1.Deployment, replicas int32) string {
 		min(status.UpdatedReplicas, status.ReadyReplicas), replicas, workload.Name)
 }
 
-// connect keeps one client for a server, until its address or certificates change.
-func (l *Launcher) connect(name types.NamespacedName, address string, secured *trust) admin.Service {
+// settledImage is the image that all pods run, empty where they differ.
+func settledImage(workload *appsv1.Deployment) string {
+	status := workload.Status
+	if status.ObservedGeneration < workload.Generation || status.UpdatedReplicas != status.Replicas {
+		return ""
+	}
+	for _, container := range workload.Spec.Template.Spec.Containers {
+		if container.Name == containerName {
+			return container.Image
+		}
+	}
+	return ""
+}
+
+// connect keeps one client for a server until its address, its certificates or
+// its version change. A new version gets everything published again, as a pod
+// of the old one may have taken what it only half understood.
+func (l *Launcher) connect(name types.NamespacedName, address, image string, secured *trust) admin.Service {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if old := l.running[name]; old != nil {
-		if old.address == address && reflect.DeepEqual(old.trust.client.Certificate, secured.client.Certificate) {
+		if old.address == address && (image == "" || image == old.image) && old.trust.same(secured) {
 			return old.service
 		}
 		old.http.CloseIdleConnections()
@@ -222,7 +289,7 @@ func (l *Launcher) connect(name types.NamespacedName, address string, secured *t
 		ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
 	}
 	httpClient := &http.Client{Transport: transport}
-	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, trust: secured}
+	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, image: image, trust: secured}
 	return l.running[name].service
 }
 

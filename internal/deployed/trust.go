@@ -6,12 +6,14 @@ SPDX-License-Identifier: Apache-2.0
 package deployed
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +37,11 @@ type trust struct {
 	servers *x509.CertPool
 }
 
+// same reports whether both are made of the same certificates.
+func (t *trust) same(other *trust) bool {
+	return slices.EqualFunc(t.client.Certificate, other.client.Certificate, bytes.Equal) && t.servers.Equal(other.servers)
+}
+
 // ensureTrust reads the Secrets of the admin contract's mutual TLS, makes them
 // where they are missing and renews what runs out. The authority's key stays in
 // the operator's Secret, which no pod mounts.
@@ -49,6 +56,8 @@ func (l *Launcher) ensureTrust(ctx context.Context, name types.NamespacedName, o
 		if len(own.Data[authorityKey]) > 0 {
 			return nil, fmt.Errorf("secret %s cannot be used; delete it and a new one is made: %w", own.Name, err)
 		}
+	}
+	if err != nil || !signer.outlives(now) {
 		if signer, err = newAuthority(name.String(), now); err != nil {
 			return nil, err
 		}
