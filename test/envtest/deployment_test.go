@@ -24,6 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -93,6 +94,39 @@ func TestDeployedServer(t *testing.T) {
 		p.Expect(template.Spec.Containers[0].Image).To(Equal("registry.example/tegata-idp:next"))
 		p.Expect(template.Spec.Containers[0].Resources.Limits.Memory().String()).To(Equal("256Mi"))
 		p.Expect(template.Spec.Containers[0].Args).NotTo(BeEmpty(), "what is not overridden stays")
+	})
+	t.Run("a template that cannot be stops nobody and is not tried again", func(*testing.T) {
+		template := server.Spec.Deployment.PodTemplate
+		for bad, message := range map[string]string{
+			`{"spec":{"nodeSelectr":{}}}`: "podTemplate", `{"spec":{"restartPolicy":"Sometimes"}}`: "restartPolicy",
+		} {
+			p.change(server, func() { server.Spec.Deployment.PodTemplate = &runtime.RawExtension{Raw: []byte(bad)} })
+			p.Expect(p.stalled(server, v1alpha1.InvalidSpecReason)).To(ContainSubstring(message))
+			p.change(member, func() { member.Spec.Phone += "1" })
+			p.current(member)
+		}
+		p.change(server, func() { server.Spec.Deployment.PodTemplate = template })
+		p.waiting(server, v1alpha1.RollingOutReason)
+	})
+	t.Run("a volume does not shrink", func(*testing.T) {
+		p.change(server, func() {
+			server.Spec.Storage = &v1alpha1.Storage{SQLite: &v1alpha1.SQLiteStorage{Size: new(resource.MustParse("500Mi"))}}
+		})
+		p.Expect(p.stalled(server, v1alpha1.InvalidSpecReason)).To(ContainSubstring("spec.storage.sqlite"))
+		p.change(server, func() { server.Spec.Storage = nil })
+		p.waiting(server, v1alpha1.RollingOutReason)
+	})
+	t.Run("what somebody deletes is made again", func(*testing.T) {
+		for _, object := range []client.Object{&corev1.Secret{ObjectMeta: p.meta("id-idp-admin-server")}, &appsv1.Deployment{ObjectMeta: p.meta("id-idp")}} {
+			p.refresh(object)
+			old := object.GetUID()
+			p.Expect(p.k8s.Delete(ctx, object)).To(Succeed())
+			p.Eventually(func() bool {
+				return p.k8s.Get(ctx, client.ObjectKeyFromObject(object), object) == nil && object.GetUID() != old
+			}, patience, glance).Should(BeTrue())
+		}
+		p.waiting(server, v1alpha1.RollingOutReason)
+		p.refresh(workload)
 	})
 	t.Run("no secret is in the pod template", func(*testing.T) {
 		key := &corev1.Secret{ObjectMeta: p.meta("id-encryption")}
