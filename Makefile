@@ -36,16 +36,28 @@ manifests: ## Generate CRDs and the operator's role into config/
 		paths=./api/... paths=./controllers/... \
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 
+.PHONY: chart
+chart: manifests ## Copy CRDs, roles, alerts and the dashboard from config/ into the Helm chart
+	@hack/chart.sh
+
+.PHONY: argocd
+argocd: manifests ## Put the Lua scripts of config/argocd into argocd-cm.yaml
+	@hack/argocd.sh
+
 .PHONY: verify-generated
-verify-generated: generate manifests ## Fail when generated files are not committed as generated
-	@changed="$$(git status --porcelain -- api config)"; \
+verify-generated: generate manifests chart argocd ## Fail when generated files are not committed as generated
+	@changed="$$(git status --porcelain -- api config charts)"; \
 	if [[ -n "$$changed" ]]; then \
-		printf '%s\n' "$$changed"; git --no-pager diff -- api config; \
-		echo "error: api/ or config/ differs from what is committed; run 'make generate manifests' and commit the result" >&2; \
+		printf '%s\n' "$$changed"; git --no-pager diff -- api config charts; \
+		echo "error: api/, config/ or charts/ differs from what is committed; run 'make generate manifests chart argocd' and commit the result" >&2; \
 		exit 1; \
 	fi
 
 ##@ Build
+
+.PHONY: helm
+helm: ## Build Helm once into the cache and print where
+	@hack/helm/build.sh
 
 .PHONY: build
 build: ## Build bin/tegata-operator and bin/tegata-idp

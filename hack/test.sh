@@ -82,6 +82,9 @@ fi
 step "Preparing etcd and kube-apiserver"
 assets="$(hack/controlplane/build.sh)"
 export KUBEBUILDER_ASSETS="$assets"
+step "Preparing Helm"
+TEGATA_HELM="$(hack/helm/build.sh)"
+export TEGATA_HELM
 # A test whose tool is missing fails instead of skipping.
 export TEGATA_TEST_REQUIRE=1
 

@@ -1,0 +1,2 @@
+obj.spec.suspended = nil
+return obj
