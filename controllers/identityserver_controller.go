@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -154,7 +155,7 @@ func (k *identityServers) launcher(server *v1alpha1.IdentityServer) Launcher {
 func (k *identityServers) retract(ctx context.Context, server *v1alpha1.IdentityServer) (string, error) {
 	name := client.ObjectKeyFromObject(server)
 	note := ""
-	if running := k.servers.Get(name); running != nil {
+	if running := k.reach(ctx, server); running != nil {
 		if err := retractTenants(ctx, running); err != nil {
 			return "", err
 		}
@@ -162,6 +163,25 @@ func (k *identityServers) retract(ctx context.Context, server *v1alpha1.Identity
 		note = "Let go although the server did not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
 	}
 	return note, k.forget(ctx, name)
+}
+
+// reach is the server where it runs. Pods outlive the operator, which may find
+// them only now that they are to go.
+func (k *identityServers) reach(ctx context.Context, server *v1alpha1.IdentityServer) *Server {
+	name := client.ObjectKeyFromObject(server)
+	if running := k.servers.Get(name); running != nil || server.Spec.Deployment == nil {
+		return running
+	}
+	config, ok := k.gather(ctx, server, status.NewReport())
+	if !ok {
+		return nil
+	}
+	serving, err := k.deployed.Ensure(ctx, name, config)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to reach the server that is deleted")
+	}
+	k.serve(ctx, name, config, serving)
+	return k.servers.Get(name)
 }
 
 // forget stops the server and wakes what waits for its end.

@@ -158,6 +158,28 @@ func TestDeployedServerOnPostgres(t *testing.T) {
 	}, patience, glance).ShouldNot(Equal(revision), "a changed Secret starts a rollout")
 }
 
+// TestDeployedServerIsRetractedAfterARestart deletes a server while no operator
+// runs: its pods still hold the tenants, which must not come back with the database.
+func TestDeployedServerIsRetractedAfterARestart(t *testing.T) {
+	c := must(startCluster())
+	t.Cleanup(c.stop)
+	stop := startOperator(c.operator.Config(), t.TempDir())
+	p := newNamespaceIn(t, c)
+	server, tenant, member := p.deployedServer(), p.tenant(), p.member("yamada", temporary)
+	p.create(server, tenant, member)
+	p.waiting(server, v1alpha1.RollingOutReason)
+	p.runPod(&appsv1.Deployment{ObjectMeta: p.meta("id-idp")})
+	p.current(server, tenant, member)
+	password := p.temporaryPassword(member)
+	stop()
+
+	p.Expect(p.k8s.Delete(ctx, server)).To(Succeed())
+	p.Expect(p.logIn(member.Spec.Mail, password)).To(Equal(forcedChange), "pods go on without an operator")
+	t.Cleanup(startOperator(c.operator.Config(), t.TempDir()))
+	p.gone(server)
+	p.Expect(p.logIn(member.Spec.Mail, password)).To(Equal(refusedLogIn))
+}
+
 // runPod runs a real IdP behind the admin Service, with the certificates of the
 // Secret that the pod would mount, and says that the Deployment is ready.
 func (p *place) runPod(workload *appsv1.Deployment) {
