@@ -133,7 +133,7 @@ func running(config ServerConfig, serving Serving, err error) status.Outcome {
 	case err != nil:
 		return startFailed(err)
 	case serving.Waiting != "":
-		return waits(v1alpha1.PublishedCondition, v1alpha1.RollingOutReason, serving.Waiting)
+		return waits(v1alpha1.RollingOutReason, serving.Waiting)
 	}
 	return status.Outcome{
 		Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,

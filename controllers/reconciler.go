@@ -180,8 +180,9 @@ func mustAct(condition, reason, message string) status.Outcome {
 	return status.Outcome{Condition: condition, Verdict: status.UserMustAct, Reason: reason, Message: message}
 }
 
-func waits(condition, reason, message string) status.Outcome {
-	return status.Outcome{Condition: condition, Verdict: status.Waits, Reason: reason, Message: message}
+// waits is for publishing: nothing else waits.
+func waits(reason, message string) status.Outcome {
+	return status.Outcome{Condition: v1alpha1.PublishedCondition, Verdict: status.Waits, Reason: reason, Message: message}
 }
 
 // unavailable is a transient failure of publishing. The cause goes to the log

@@ -76,7 +76,7 @@ func serverName(tenant *v1alpha1.Tenant) types.NamespacedName {
 // where it is not live as declared.
 func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope, change admin.Change, report *status.Report) *admin.Result {
 	if in.server == nil {
-		report.Add(waits(v1alpha1.PublishedCondition, v1alpha1.IdentityServerNotReadyReason,
+		report.Add(waits(v1alpha1.IdentityServerNotReadyReason,
 			fmt.Sprintf("IdentityServer %s does not run yet.", serverName(in.resource))))
 		return nil
 	}
@@ -108,7 +108,7 @@ func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope,
 func refused(problem admin.Problem) status.Outcome {
 	switch problem.Code {
 	case admin.ProblemNotFound:
-		return waits(v1alpha1.PublishedCondition, v1alpha1.TenantNotReadyReason, "The tenant is not live yet.")
+		return waits(v1alpha1.TenantNotReadyReason, "The tenant is not live yet.")
 	case admin.ProblemConflict:
 		return mustAct(v1alpha1.PublishedCondition, v1alpha1.ConflictReason, problem.Message)
 	case admin.ProblemLimit:

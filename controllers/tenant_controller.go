@@ -99,7 +99,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 	}
 	running := k.servers.Get(serverName(tenant))
 	if running == nil {
-		report.Add(waits(v1alpha1.PublishedCondition, v1alpha1.IdentityServerNotReadyReason,
+		report.Add(waits(v1alpha1.IdentityServerNotReadyReason,
 			fmt.Sprintf("IdentityServer %s does not run yet.", serverName(tenant))))
 		return
 	}
