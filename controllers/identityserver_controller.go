@@ -16,10 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -106,15 +108,38 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 // declared then is restored as it was.
 func (k *identityServers) retract(ctx context.Context, server *v1alpha1.IdentityServer) (string, error) {
 	name := client.ObjectKeyFromObject(server)
+	service, err := k.serviceToRetract(ctx, server)
+	if err != nil {
+		return "", err
+	}
 	note := ""
-	if running := k.servers.Get(name); running != nil {
-		if err := retractTenants(ctx, running); err != nil {
-			return "", err
-		}
-	} else {
-		note = "Let go although the server did not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
+	if service == nil {
+		note = "Let go although the server could not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
+	} else if err := retractTenants(ctx, service); err != nil {
+		return "", err
 	}
 	return note, k.forget(ctx, name)
+}
+
+// serviceToRetract is the running server, started once more where this process
+// has not done so yet; nil where it cannot run. An error is worth another try.
+func (k *identityServers) serviceToRetract(ctx context.Context, server *v1alpha1.IdentityServer) (admin.Service, error) {
+	name := client.ObjectKeyFromObject(server)
+	if running := k.servers.Get(name); running != nil {
+		return running, nil
+	}
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition)
+	config, ok := k.gather(ctx, server, report)
+	if !ok {
+		_, err := report.Result()
+		return nil, err
+	}
+	service, err := k.launcher.Ensure(ctx, name, config)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to start a server to take its tenants offline")
+		return nil, nil
+	}
+	return service, nil
 }
 
 // forget stops the server and wakes what waits for its end.
