@@ -41,10 +41,9 @@ type members struct {
 func (k *members) newObject() *v1alpha1.Member { return &v1alpha1.Member{} }
 
 func (k *members) setup(mgr ctrl.Manager) error {
-	declared := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, resetAsked)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("member").
-		For(&v1alpha1.Member{}, builder.WithPredicates(declared)).
+		For(&v1alpha1.Member{}, builder.WithPredicates(predicate.Or[client.Object](declared, predicate.LabelChangedPredicate{}, resetAsked))).
 		Watches(&v1alpha1.Member{}, handler.Funcs{UpdateFunc: k.mailChanged, DeleteFunc: k.mailFreed}).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(createdOrDeleted)).
 		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(k.ofGroup), builder.WithPredicates(specChanged)).

@@ -31,7 +31,7 @@ func (k *samlApps) newObject() *v1alpha1.SAMLApp { return &v1alpha1.SAMLApp{} }
 func (k *samlApps) setup(mgr ctrl.Manager) error {
 	return k.watchReferences(ctrl.NewControllerManagedBy(mgr).
 		Named("samlapp").
-		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}))).
+		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(declared))).
 		// The tenant's certificates and URLs are shown here too.
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(shownChanged)).
 		WatchesRawSource(k.wakers.samlApps).

@@ -49,7 +49,7 @@ func (k *tenants) newObject() *v1alpha1.Tenant { return &v1alpha1.Tenant{} }
 func (k *tenants) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenant").
-		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Tenant{}, builder.WithPredicates(declared)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofSameSlug), builder.WithPredicates(claimChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(specChanged)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).

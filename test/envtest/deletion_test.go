@@ -85,6 +85,16 @@ func TestDeletionWhileTheServerCannotRun(t *testing.T) {
 	p.gone(member)
 }
 
+// TestFinalizerComesBack takes the finalizer as kubectl replace does.
+func TestFinalizerComesBack(t *testing.T) {
+	p := newNamespace(t)
+	server, rest := p.all()
+	for _, object := range append(rest, server) {
+		p.change(object, func() { controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) })
+		p.Eventually(func() []string { p.refresh(object); return object.GetFinalizers() }, patience, glance).Should(ContainElement(v1alpha1.Finalizer))
+	}
+}
+
 func TestServerGoneReleasesWhatIsLeft(t *testing.T) {
 	p := newNamespace(t)
 	server, rest := p.all()
