@@ -8,6 +8,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,7 +40,16 @@ type identityServers struct {
 	launcher Launcher
 	wakers   *wakers
 	follow   *follower
+	// lifetime ends when the manager stops; servers are followed until then.
+	lifetime context.Context
 }
+
+const (
+	// serverWorkers keep one server that is slow to start from delaying the others.
+	serverWorkers = 4
+	// startTimeout allows for a database that is far away or has to migrate.
+	startTimeout = time.Minute
+)
 
 func (k *identityServers) newObject() *v1alpha1.IdentityServer { return &v1alpha1.IdentityServer{} }
 
@@ -50,7 +60,7 @@ func (k *identityServers) setup(mgr ctrl.Manager) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
 		WatchesRawSource(k.wakers.servers).
-		WithOptions(controllerOptions(1)).
+		WithOptions(controllerOptions(serverWorkers)).
 		Complete(&reconciler[*v1alpha1.IdentityServer]{
 			client: k.Client, events: mgr.GetEventRecorder("identityserver-controller"), kind: k,
 		})
@@ -86,13 +96,16 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 		return
 	}
 	name := client.ObjectKeyFromObject(server)
-	service, err := k.launcher.Ensure(ctx, name, config)
+	service, err := k.start(ctx, name, config)
 	if err != nil {
-		k.servers.remove(name)
+		if k.servers.remove(name) {
+			// What was live says so no longer.
+			k.follow.wakeAll(ctx, name)
+		}
 		report.Add(startFailed(err))
 		return
 	}
-	if k.servers.set(context.WithoutCancel(ctx), name, service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
+	if k.servers.set(k.lifetime, name, service, config.ExternalURL, func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }) {
 		k.follow.wakeAll(ctx, name)
 	}
 	report.Add(status.Outcome{
@@ -133,12 +146,19 @@ func (k *identityServers) serviceToRetract(ctx context.Context, server *v1alpha1
 		_, err := report.Result()
 		return nil, err
 	}
-	service, err := k.launcher.Ensure(ctx, name, config)
+	service, err := k.start(ctx, name, config)
 	if err != nil {
 		logf.FromContext(ctx).Error(err, "Failed to start a server to take its tenants offline")
 		return nil, nil
 	}
 	return service, nil
+}
+
+// start starts the server, or gives up in time for other servers' sake.
+func (k *identityServers) start(ctx context.Context, name types.NamespacedName, config ServerConfig) (admin.Service, error) {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return k.launcher.Ensure(starting, name, config)
 }
 
 // forget stops the server and wakes what waits for its end.

@@ -77,6 +77,7 @@ func TestDeletionWhileTheServerCannotRun(t *testing.T) {
 		server.Spec.Embedded.Listen = "203.0.113.1:1"
 	})
 	p.waiting(server, v1alpha1.StartFailedReason)
+	p.waiting(member, v1alpha1.IdentityServerNotReadyReason)
 
 	p.remove(member)
 	p.waitingForDeletion(member)
