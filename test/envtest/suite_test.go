@@ -180,13 +180,13 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 		Controller: config.Controller{SkipNameValidation: ptrTo(true)},
 	}))
 	launcher := embedded.NewLauncher(embedded.Options{
-		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: fastHashes,
+		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: adjust,
 	})
 	running, cancel := context.WithCancel(ctx)
 	if err := mgr.Add(launcher); err != nil {
 		panic(err)
 	}
-	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Launcher: launcher}); err != nil {
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Launcher: launcher, Clock: now}); err != nil {
 		panic(err)
 	}
 	done := make(chan struct{})
@@ -202,9 +202,17 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 	}
 }
 
-// fastHashes keeps argon2id real but cheap; its cost is tested where it belongs.
-func fastHashes(o *idp.Options) {
+// offset is how far the operator's and the IdP's clock is ahead.
+var offset atomic.Int64
+
+// now is the clock of the operators in this process and of their servers.
+func now() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+
+// adjust keeps argon2id real but cheap, as its cost is tested where it belongs,
+// and lets tests move the clock.
+func adjust(o *idp.Options) {
 	o.Password = password.Options{Memory: 64, Time: 1}
+	o.Now = now
 }
 
 // recoveredPanics counts the panics that controller-runtime caught.
