@@ -51,6 +51,7 @@ func components() []component {
 			"--kubeconfig", kubeconfig("kube-controller-manager"), "--bind-address", "127.0.0.1", "--leader-elect=false",
 			"--authentication-skip-lookup", "--use-service-account-credentials",
 			"--service-account-private-key-file", pki("service-accounts.key"), "--root-ca-file", pki("ca.crt"),
+			"--flex-volume-plugin-dir", inside + "/volume-plugins", // the default would be made on this machine
 		}},
 		{name: "kube-scheduler", after: apiAddress, arguments: []string{"kube-scheduler",
 			"--kubeconfig", kubeconfig("kube-scheduler"), "--bind-address", "127.0.0.1", "--leader-elect=false", "--authentication-skip-lookup",

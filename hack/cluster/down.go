@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,9 @@ import (
 // down removes the cluster, whole or what is left of it. Killing the node's first process makes the kernel kill every
 // process of the node and drop its mounts, interfaces and packet filter; cgroups and the directory are left to remove.
 func down(directory string) error {
+	if _, err := os.Stat(directory); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if pid := runningNode(directory); pid != 0 {
@@ -32,43 +36,42 @@ func down(directory string) error {
 			return err
 		}
 	}
-	if err := await(ctx, "cgroups stay", func() bool { return removeCgroups("/sys/fs/cgroup") == nil }); err != nil {
-		return errors.Join(err, removeCgroups("/sys/fs/cgroup"))
+	if err := await(ctx, "cgroups stay", func() bool { return removeCgroups() == nil }); err != nil {
+		return errors.Join(err, removeCgroups())
 	}
-	// The kernel takes it down some moments after the last process.
-	if err := await(ctx, "interface "+hostInterface+" stays", func() bool {
-		_, err := net.InterfaceByName(hostInterface)
-		return err != nil
-	}); err != nil {
-		return err
+	// The kernel keeps a network for minutes after its last process when connections in it were open.
+	if _, err := net.InterfaceByName(hostInterface); err == nil {
+		if err := execute("ip", "link", "delete", hostInterface); err != nil {
+			return err
+		}
 	}
 	return os.RemoveAll(directory)
 }
 
-// removeCgroups removes the cluster's cgroups of every hierarchy (version 1 has many below root, version 2 one).
-func removeCgroups(root string) error {
-	tops := []string{filepath.Join(root, cgroup)}
-	more, err := filepath.Glob(filepath.Join(root, "*", cgroup))
+// cgroups are the cluster's in every hierarchy: version 1 has many, version 2 has one.
+func cgroups() ([]string, error) {
+	single, err := filepath.Glob(filepath.Join("/sys/fs/cgroup", cgroup))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var problems []error
-	for _, top := range append(tops, more...) {
+	many, err := filepath.Glob(filepath.Join("/sys/fs/cgroup", "*", cgroup))
+	return append(single, many...), err
+}
+
+// removeCgroups fails as long as a process is in one of them.
+func removeCgroups() error {
+	tops, err := cgroups()
+	problems := []error{err}
+	for _, top := range tops {
 		var found []string
-		err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
+		problems = append(problems, filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.IsDir() {
 				found = append(found, path)
 			}
 			return err
-		})
-		problems = append(problems, err)
-		for i := len(found) - 1; i >= 0; i-- {
-			if err := os.Remove(found[i]); !errors.Is(err, fs.ErrNotExist) {
-				problems = append(problems, err)
-			}
+		}))
+		for _, path := range slices.Backward(found) { // children first
+			problems = append(problems, os.Remove(path))
 		}
 	}
 	return errors.Join(problems...)

@@ -32,7 +32,7 @@ const (
 	dnsAddress     = "10.250.2.10"
 	hostInterface  = "tegata-cluster"
 	nodeName       = "tegata"
-	cgroup         = "tegata-cluster"
+	cgroup         = "k8s.io" // containerd's, since kubelet manages none
 )
 
 const usage = `usage:

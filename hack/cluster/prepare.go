@@ -37,7 +37,7 @@ func render(name string) ([]byte, error) {
 	var out bytes.Buffer
 	err = parsed.Execute(&out, map[string]string{
 		"Inside": inside, "Name": nodeName, "Host": hostAddress, "Node": nodeAddress,
-		"Pods": podNetwork, "DNS": dnsAddress, "Cgroup": cgroup, "Provisioner": provisionerName,
+		"Pods": podNetwork, "DNS": dnsAddress, "Provisioner": provisionerName,
 	})
 	return out.Bytes(), err
 }

@@ -30,7 +30,7 @@ func up(ctx context.Context, directory string, programs, images []string) error 
 	if err := down(directory); err != nil {
 		return err
 	}
-	if err := freeNetwork(); err != nil {
+	if err := errors.Join(freeNetwork(), freeCgroup()); err != nil {
 		return err
 	}
 	if err := prepare(directory, programs); err != nil {
@@ -55,6 +55,15 @@ func freeNetwork() error {
 		return fmt.Errorf("this machine has a route into %s already, which the cluster uses: %s", network, route)
 	}
 	return nil
+}
+
+// freeCgroup refuses to share the cgroup with another cluster, because down removes it.
+func freeCgroup() error {
+	tops, err := cgroups()
+	if err != nil || len(tops) == 0 {
+		return err
+	}
+	return fmt.Errorf("another containerd runs Kubernetes on this machine: %s exists", tops[0])
 }
 
 // launchNode starts the node's first process and gives it one end of a cable whose other end stays here.
