@@ -112,7 +112,7 @@ address="$(kubectl -n check get service idp -o jsonpath='{.spec.clusterIP}')"
 expect "the Service answers this machine" "HTTP/1.1 [2-4]" curl -sS -i --max-time 10 --noproxy '*' "http://$address/"
 
 # A listener on this machine stands for a database on it.
-python3 -m http.server --bind 10.250.0.1 0 --directory "$work" >"$work/listener" 2>&1 &
+"$work/probe" listen 10.250.0.1:0 >"$work/listener" 2>&1 &
 listener=$!
 until port="$(grep -oE 'port [0-9]+' "$work/listener" | head -1 | cut -d' ' -f2)" && [[ -n "$port" ]]; do
 	kill -0 "$listener" 2>/dev/null || die "no listener: $(cat "$work/listener")"

@@ -37,7 +37,7 @@ build() (
 	cd "$root/hack/cluster"
 	export CGO_ENABLED=0
 	build_flags=(-trimpath -ldflags "-s -w")
-	mapfile -t sources < <(find . ../image -name '*.go' -o -name go.mod -o -name go.sum -o -path './files/*' | LC_ALL=C sort)
+	mapfile -t sources < <(find . -name '*.go' ! -name '*_test.go' ! -path './probe/*' -o -name go.mod -o -name go.sum -o -path './files/*' | LC_ALL=C sort)
 	dir="$cache_root/cluster/$(fingerprint "${sources[@]}")"
 	if [[ ! -d "$dir" ]]; then cached_build "$dir" "the cluster's own programs" . ./coredns ./pause; fi
 	printf '%s\n' "$dir"
