@@ -68,6 +68,14 @@ build: ## Build bin/tegata-operator and bin/tegata-idp
 controlplane: ## Build etcd, kube-apiserver and kubectl once into the cache and print where
 	@hack/controlplane/build.sh
 
+.PHONY: image
+image: ## Pack OCI images into bin/images, no container engine needed (ARCHITECTURES="amd64 arm64")
+	@VERSION="$(VERSION)" ARCHITECTURES="$(ARCHITECTURES)" hack/image/build.sh
+
+.PHONY: push
+push: ## Push the images of bin/images to REGISTRY
+	@REGISTRY="$(REGISTRY)" hack/image/push.sh
+
 ##@ Check
 
 .PHONY: test
@@ -107,3 +115,11 @@ bench: ## Measure latency and throughput on a local control plane
 .PHONY: demo
 demo: ## Run Tegata on this machine, no cluster needed (CHECK=1: log in once by itself and stop)
 	@CHECK="$(CHECK)" hack/demo.sh
+
+.PHONY: cluster
+cluster: ## Run a real one-node Kubernetes on this machine (Linux, root), no container engine needed
+	@hack/cluster/cluster.sh up
+
+.PHONY: cluster-down
+cluster-down: ## Stop that Kubernetes and remove everything it made
+	@hack/cluster/cluster.sh down

@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
@@ -108,7 +107,7 @@ func (k *linkApps) newObject() *v1alpha1.LinkApp { return &v1alpha1.LinkApp{} }
 func (k *linkApps) setup(mgr ctrl.Manager) error {
 	return k.watchReferences(ctrl.NewControllerManagedBy(mgr).
 		Named("linkapp").
-		For(&v1alpha1.LinkApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}))).
+		For(&v1alpha1.LinkApp{}, builder.WithPredicates(declared))).
 		WatchesRawSource(k.wakers.linkApps).
 		WithOptions(controllerOptions(2)).
 		Complete(&reconciler[*v1alpha1.LinkApp]{

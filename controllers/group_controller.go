@@ -41,7 +41,7 @@ func (k *groups) newObject() *v1alpha1.Group { return &v1alpha1.Group{} }
 func (k *groups) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("group").
-		For(&v1alpha1.Group{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Group{}, builder.WithPredicates(declared)).
 		Watches(&v1alpha1.Member{}, k.onMember()).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(createdOrDeleted)).
 		Watches(&v1alpha1.SAMLApp{}, handler.EnqueueRequestsFromMapFunc(k.ofApp), builder.WithPredicates(specChanged)).

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,10 +20,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -46,19 +47,28 @@ type identityServers struct {
 	deployed Launcher
 	wakers   *wakers
 	follow   *follower
+	// lifetime ends when the manager stops; servers are followed until then.
+	lifetime context.Context
 }
+
+const (
+	// serverWorkers keep one server that is slow to start from delaying the others.
+	serverWorkers = 4
+	// startTimeout allows for a database that is far away or has to migrate.
+	startTimeout = time.Minute
+)
 
 func (k *identityServers) newObject() *v1alpha1.IdentityServer { return &v1alpha1.IdentityServer{} }
 
 func (k *identityServers) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("identityserver").
-		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(declared)).
 		Owns(&appsv1.Deployment{}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
 		WatchesRawSource(k.wakers.servers).
-		WithOptions(controllerOptions(1)).
+		WithOptions(controllerOptions(serverWorkers)).
 		Complete(&reconciler[*v1alpha1.IdentityServer]{
 			client: k.Client, events: mgr.GetEventRecorder("identityserver-controller"), kind: k,
 		})
@@ -98,7 +108,7 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 		return
 	}
 	name := client.ObjectKeyFromObject(server)
-	serving, err := k.launcher(server).Ensure(ctx, name, config)
+	serving, err := k.start(ctx, server, config)
 	k.serve(ctx, name, config, serving)
 	report.Add(running(config, serving, err))
 	report.RequeueAfter(serving.LookAgain)
@@ -111,15 +121,17 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 }
 
 // serve gives the controllers the server that serves now, and wakes its
-// tenants where it is new. One that serves no longer is forgotten, so that
-// they are woken when it comes back.
+// tenants where it is new. One that serves no longer is forgotten, and what
+// was live says so no longer.
 func (k *identityServers) serve(ctx context.Context, name types.NamespacedName, config ServerConfig, serving Serving) {
 	if serving.Service == nil {
-		k.servers.remove(name)
+		if k.servers.remove(name) {
+			k.follow.wakeAll(ctx, name)
+		}
 		return
 	}
 	follow := func(ctx context.Context, running *Server) { k.follow.run(ctx, name, running) }
-	if k.servers.set(context.WithoutCancel(ctx), name, serving.Service, config.ExternalURL, follow) {
+	if k.servers.set(k.lifetime, name, serving.Service, config.ExternalURL, follow) {
 		k.follow.wakeAll(ctx, name)
 	}
 }
@@ -154,34 +166,44 @@ func (k *identityServers) launcher(server *v1alpha1.IdentityServer) Launcher {
 // declared then is restored as it was.
 func (k *identityServers) retract(ctx context.Context, server *v1alpha1.IdentityServer) (string, error) {
 	name := client.ObjectKeyFromObject(server)
+	service, err := k.serviceToRetract(ctx, server)
+	if err != nil {
+		return "", err
+	}
 	note := ""
-	if running := k.reach(ctx, server); running != nil {
-		if err := retractTenants(ctx, running); err != nil {
-			return "", err
-		}
-	} else {
-		note = "Let go although the server did not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
+	if service == nil {
+		note = "Let go although the server could not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
+	} else if err := retractTenants(ctx, service); err != nil {
+		return "", err
 	}
 	return note, k.forget(ctx, name)
 }
 
-// reach is the server where it runs. Pods outlive the operator, which may find
-// them only now that they are to go.
-func (k *identityServers) reach(ctx context.Context, server *v1alpha1.IdentityServer) *Server {
-	name := client.ObjectKeyFromObject(server)
-	if running := k.servers.Get(name); running != nil || server.Spec.Deployment == nil {
-		return running
+// serviceToRetract is the running server, reached or started once more where
+// this process has not done so yet; nil where it cannot run. An error is worth
+// another try.
+func (k *identityServers) serviceToRetract(ctx context.Context, server *v1alpha1.IdentityServer) (admin.Service, error) {
+	if running := k.servers.Get(client.ObjectKeyFromObject(server)); running != nil {
+		return running, nil
 	}
-	config, ok := k.gather(ctx, server, status.NewReport())
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition)
+	config, ok := k.gather(ctx, server, report)
 	if !ok {
-		return nil
+		_, err := report.Result()
+		return nil, err
 	}
-	serving, err := k.deployed.Ensure(ctx, name, config)
+	serving, err := k.start(ctx, server, config)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "Failed to reach the server that is deleted")
+		logf.FromContext(ctx).Error(err, "Failed to start a server to take its tenants offline")
 	}
-	k.serve(ctx, name, config, serving)
-	return k.servers.Get(name)
+	return serving.Service, nil
+}
+
+// start brings the server to its configuration, or gives up in time for other servers' sake.
+func (k *identityServers) start(ctx context.Context, server *v1alpha1.IdentityServer, config ServerConfig) (Serving, error) {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return k.launcher(server).Ensure(starting, client.ObjectKeyFromObject(server), config)
 }
 
 // forget stops the server and wakes what waits for its end.

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/admin"
@@ -73,7 +74,12 @@ func (k *identityServers) gather(ctx context.Context, server *v1alpha1.IdentityS
 		return config, false
 	}
 	key, err := k.ensureEncryptionKey(ctx, server)
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
+			fmt.Sprintf("Secret %q is gone; restore it from your backup, for without it what the database seals cannot be read.", encryptionSecretName(server.Name))))
+		return config, false
+	case err != nil:
 		report.Add(readFailed("The encryption Secret", err))
 		return config, false
 	}
@@ -160,13 +166,15 @@ func (k *identityServers) read(ctx context.Context, namespace, name, field strin
 	return secret.Data, true
 }
 
-// ensureEncryptionKey reads the sealing key and makes it once. It is not owned
-// by the server, so that deleting and re-making the server loses nothing.
+// ensureEncryptionKey reads the sealing key, and makes it before the server
+// starts for the first time; after that the database is sealed with the one
+// there was, and a new one would lock it. It is not owned by the server, so
+// that deleting and re-making the server loses nothing.
 func (k *identityServers) ensureEncryptionKey(ctx context.Context, server *v1alpha1.IdentityServer) ([]byte, error) {
 	name := types.NamespacedName{Namespace: server.Namespace, Name: encryptionSecretName(server.Name)}
 	secret := &corev1.Secret{}
 	err := k.secrets.Get(ctx, name, secret)
-	if !apierrors.IsNotFound(err) {
+	if !apierrors.IsNotFound(err) || controllerutil.ContainsFinalizer(server, v1alpha1.Finalizer) {
 		return secret.Data[encryptionKey], err
 	}
 	key := make([]byte, encryptionKeyBytes)
@@ -187,10 +195,10 @@ func startFailed(err error) status.Outcome {
 }
 
 // retractTenants deletes every tenant that the server holds.
-func retractTenants(ctx context.Context, server *Server) error {
+func retractTenants(ctx context.Context, service admin.Service) error {
 	var after admin.Key
 	for {
-		page, err := server.Digests(ctx, after, admin.MaxPage)
+		page, err := service.Digests(ctx, after, admin.MaxPage)
 		if err != nil {
 			return err
 		}
@@ -198,7 +206,7 @@ func retractTenants(ctx context.Context, server *Server) error {
 			if entry.Key.Kind != admin.KindTenant {
 				continue
 			}
-			if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner}); err != nil {
+			if _, err := service.Apply(ctx, []admin.Change{{Key: entry.Key, Owner: entry.Owner}}); err != nil {
 				return err
 			}
 		}

@@ -41,10 +41,9 @@ type members struct {
 func (k *members) newObject() *v1alpha1.Member { return &v1alpha1.Member{} }
 
 func (k *members) setup(mgr ctrl.Manager) error {
-	declared := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, resetAsked)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("member").
-		For(&v1alpha1.Member{}, builder.WithPredicates(declared)).
+		For(&v1alpha1.Member{}, builder.WithPredicates(predicate.Or[client.Object](declared, predicate.LabelChangedPredicate{}, resetAsked))).
 		Watches(&v1alpha1.Member{}, handler.Funcs{UpdateFunc: k.mailChanged, DeleteFunc: k.mailFreed}).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(createdOrDeleted)).
 		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(k.ofGroup), builder.WithPredicates(specChanged)).
@@ -64,22 +63,27 @@ var resetAsked = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return e.ObjectOld.GetAnnotations()[v1alpha1.ResetPasswordAnnotation] != e.ObjectNew.GetAnnotations()[v1alpha1.ResetPasswordAnnotation]
 }}
 
-// mailChanged wakes those who claim a mail that its holder gave up.
+// mailChanged wakes those who claim a mail that another member gave up, or no
+// longer keeps them from because it turned out to have a fault of its own.
 func (k *members) mailChanged(ctx context.Context, e event.UpdateEvent, queue workQueue) {
-	before, after := e.ObjectOld.(*v1alpha1.Member).Spec.Mail, e.ObjectNew.(*v1alpha1.Member).Spec.Mail
-	if before != after {
+	before, after := e.ObjectOld.(*v1alpha1.Member), e.ObjectNew.(*v1alpha1.Member)
+	if before.Spec.Mail != after.Spec.Mail || contends(before) && !contends(after) {
 		k.wakeClaimants(ctx, before, queue)
 	}
 }
 
 // mailFreed wakes those who claim a deleted member's mail.
 func (k *members) mailFreed(ctx context.Context, e event.DeleteEvent, queue workQueue) {
-	k.wakeClaimants(ctx, e.Object.(*v1alpha1.Member).Spec.Mail, queue)
+	k.wakeClaimants(ctx, e.Object.(*v1alpha1.Member), queue)
 }
 
-func (k *members) wakeClaimants(ctx context.Context, mail string, queue workQueue) {
-	for _, request := range requests(namesOf(ctx, k.Client, &v1alpha1.MemberList{}, client.MatchingFields{byMail: directory.NormalizeMail(mail)})) {
-		queue.Add(request)
+// wakeClaimants wakes the others that claim the member's mail.
+func (k *members) wakeClaimants(ctx context.Context, member *v1alpha1.Member, queue workQueue) {
+	claim := client.MatchingFields{byMail: directory.NormalizeMail(member.Spec.Mail)}
+	for _, request := range requests(namesOf(ctx, k.Client, &v1alpha1.MemberList{}, claim)) {
+		if request.NamespacedName != client.ObjectKeyFromObject(member) {
+			queue.Add(request)
+		}
 	}
 }
 
@@ -169,7 +173,7 @@ func (k *members) resolveAndPublish(ctx context.Context, member *v1alpha1.Member
 		Member: &admin.Member{Member: converted, PasswordReset: member.Annotations[v1alpha1.ResetPasswordAnnotation]},
 	}, report)
 	if result == nil {
-		if member.Status.ID == "" {
+		if member.Status.ID == "" || report.Waits(v1alpha1.PublishedCondition) {
 			member.Status.State = v1alpha1.MemberNotPublished
 		}
 		observeDirectory(member, in.tenant, converted, surroundings)

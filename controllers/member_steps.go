@@ -96,7 +96,8 @@ func tenantApps(ctx context.Context, c client.Client, in *scope, namespace strin
 }
 
 // olderClaims reports whether a member that was never live yields to an older
-// one with the same mail. One that is live keeps its mail: the IdP decides.
+// one with the same mail that may yet become live. One that is live keeps its
+// mail: the IdP decides.
 func (k *members) olderClaims(ctx context.Context, member *v1alpha1.Member, in *scope, report *status.Report) bool {
 	if member.Status.ID != "" {
 		return false
@@ -109,7 +110,7 @@ func (k *members) olderClaims(ctx context.Context, member *v1alpha1.Member, in *
 	}
 	for i := range same.Items {
 		other := &same.Items[i]
-		if !older(other, member) || !k.sameServer(ctx, other, in) {
+		if !older(other, member) || !contends(other) || !k.sameServer(ctx, other, in) {
 			continue
 		}
 		where := "in another tenant"

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -46,6 +47,18 @@ var createdOrDeleted = predicate.Funcs{
 
 // specChanged passes creation, deletion and changes of spec.
 var specChanged = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, createdOrDeleted)
+
+// finalizerLost passes an object whose finalizer somebody took, as kubectl
+// replace does: without it a deletion would leave it live in the IdP.
+var finalizerLost = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectNew.GetDeletionTimestamp().IsZero() &&
+			controllerutil.ContainsFinalizer(e.ObjectOld, v1alpha1.Finalizer) && !controllerutil.ContainsFinalizer(e.ObjectNew, v1alpha1.Finalizer)
+	},
+}
+
+// declared passes what an object's own controller acts on.
+var declared = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, finalizerLost)
 
 func requests(names []types.NamespacedName) []reconcile.Request {
 	list := make([]reconcile.Request, 0, len(names))

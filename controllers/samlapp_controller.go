@@ -11,6 +11,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -31,7 +32,7 @@ func (k *samlApps) newObject() *v1alpha1.SAMLApp { return &v1alpha1.SAMLApp{} }
 func (k *samlApps) setup(mgr ctrl.Manager) error {
 	return k.watchReferences(ctrl.NewControllerManagedBy(mgr).
 		Named("samlapp").
-		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}))).
+		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(declared))).
 		// The tenant's certificates and URLs are shown here too.
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(shownChanged)).
 		WatchesRawSource(k.wakers.samlApps).
@@ -81,7 +82,7 @@ func (k *samlApps) attempt(ctx context.Context, app *v1alpha1.SAMLApp, report *s
 func (k *samlApps) takeOffline(ctx context.Context, app *v1alpha1.SAMLApp, in *scope, report *status.Report) {
 	report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.PlanReason,
 		fmt.Sprintf("Plan Free of tenant %s does not include SAML apps; set the Tenant's spec.plan to Plus.", in.tenant.Slug)))
-	if app.Status.PublishedTo == nil {
+	if !controllerutil.ContainsFinalizer(app, v1alpha1.Finalizer) {
 		return
 	}
 	if _, err := k.retract(ctx, app); err != nil {

@@ -186,12 +186,14 @@ func (s *Servers) set(ctx context.Context, name types.NamespacedName, service ad
 	return true
 }
 
-// remove forgets a server that no longer runs.
-func (s *Servers) remove(name types.NamespacedName) {
+// remove forgets a server that no longer runs, and reports whether it was known.
+func (s *Servers) remove(name types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if server := s.running[name]; server != nil {
+	server := s.running[name]
+	if server != nil {
 		server.stop()
 		delete(s.running, name)
 	}
+	return server != nil
 }

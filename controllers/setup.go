@@ -27,7 +27,8 @@ type Options struct {
 	MemberWorkers int
 }
 
-// SetupWithManager adds every controller to the manager.
+// SetupWithManager adds every controller to the manager. ctx must live as long
+// as the manager.
 func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	if options.Clock == nil {
 		options.Clock = time.Now
@@ -48,7 +49,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		return appSupport{publisher: shared, uncached: mgr.GetAPIReader(), newList: newList, kind: kind}
 	}
 	for _, controller := range []interface{ setup(ctrl.Manager) error }{
-		&identityServers{Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed, wakers: wakers, follow: follow},
+		&identityServers{
+			Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed,
+			wakers: wakers, follow: follow, lifetime: ctx,
+		},
 		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
 		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},
 		&groups{publisher: shared, wakers: wakers},

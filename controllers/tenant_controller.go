@@ -11,12 +11,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -47,8 +49,8 @@ func (k *tenants) newObject() *v1alpha1.Tenant { return &v1alpha1.Tenant{} }
 func (k *tenants) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenant").
-		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofSameSlug), builder.WithPredicates(createdOrDeleted)).
+		For(&v1alpha1.Tenant{}, builder.WithPredicates(declared)).
+		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofSameSlug), builder.WithPredicates(claimChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(specChanged)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(k.ofNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
@@ -183,7 +185,7 @@ func (k *tenants) admits(ctx context.Context, server *v1alpha1.IdentityServer, n
 }
 
 // olderClaims reports whether a tenant that was never live yields to an older
-// one with the same slug on the same server.
+// one with the same slug on the same server. One that was live keeps its claim.
 func (k *tenants) olderClaims(ctx context.Context, tenant *v1alpha1.Tenant, report *status.Report) bool {
 	if tenant.Status.Slug != "" {
 		return false
@@ -195,7 +197,7 @@ func (k *tenants) olderClaims(ctx context.Context, tenant *v1alpha1.Tenant, repo
 	}
 	for i := range same.Items {
 		other := &same.Items[i]
-		if serverName(other) == serverName(tenant) && older(other, tenant) {
+		if serverName(other) == serverName(tenant) && older(other, tenant) && (other.Status.Slug != "" || contends(other)) {
 			report.Add(mustAct(v1alpha1.PublishedCondition, v1alpha1.ConflictReason,
 				fmt.Sprintf("Slug %q belongs to an older Tenant %s/%s; set another spec.slug in a new Tenant.", slugOf(tenant), other.Namespace, other.Name)))
 			return true
@@ -216,6 +218,20 @@ func older(other, object client.Object) bool {
 	}
 	return client.ObjectKeyFromObject(other).String() < client.ObjectKeyFromObject(object).String()
 }
+
+// contends reports whether an object may become live without anybody changing
+// it: it was not tried yet, or only yields to another. One that has a fault of
+// its own, or is not admitted, keeps nobody else from what it claims.
+func contends(object status.Object) bool {
+	ready := meta.FindStatusCondition(object.GetConditions(), v1alpha1.ReadyCondition)
+	return ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason == v1alpha1.ConflictReason ||
+		ready.Reason == v1alpha1.IdentityServerNotReadyReason || ready.Reason == v1alpha1.UnavailableReason
+}
+
+// claimChanged passes creation, deletion, and an object that begins or ceases to contend.
+var claimChanged = predicate.Or[client.Object](createdOrDeleted, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return contends(e.ObjectOld.(status.Object)) != contends(e.ObjectNew.(status.Object))
+}})
 
 // retract takes the tenant and everybody in it offline.
 func (k *tenants) retract(ctx context.Context, tenant *v1alpha1.Tenant) (string, error) {

@@ -117,6 +117,9 @@ func (r *Report) Evaluated(condition string) bool {
 	return evaluated
 }
 
+// Waits reports whether the condition's step waits for something else.
+func (r *Report) Waits(condition string) bool { return r.outcomes[condition].Verdict == Waits }
+
 // RequeueAfter asks for another look after d, the shortest asked for.
 func (r *Report) RequeueAfter(d time.Duration) {
 	if d > 0 && (r.after == 0 || d < r.after) {

@@ -77,12 +77,23 @@ func TestDeletionWhileTheServerCannotRun(t *testing.T) {
 		server.Spec.Embedded.Listen = "203.0.113.1:1"
 	})
 	p.waiting(server, v1alpha1.StartFailedReason)
+	p.waiting(member, v1alpha1.IdentityServerNotReadyReason)
 
 	p.remove(member)
 	p.waitingForDeletion(member)
 	p.change(server, func() { server.Spec.Embedded.Listen = p.url[len("http://"):] })
 	p.current(server)
 	p.gone(member)
+}
+
+// TestFinalizerComesBack takes the finalizer as kubectl replace does.
+func TestFinalizerComesBack(t *testing.T) {
+	p := newNamespace(t)
+	server, rest := p.all()
+	for _, object := range append(rest, server) {
+		p.change(object, func() { controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer) })
+		p.Eventually(func() []string { p.refresh(object); return object.GetFinalizers() }, patience, glance).Should(ContainElement(v1alpha1.Finalizer))
+	}
 }
 
 func TestServerGoneReleasesWhatIsLeft(t *testing.T) {

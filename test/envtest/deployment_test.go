@@ -193,7 +193,7 @@ func (p *place) runPod(workload *appsv1.Deployment) {
 		ExternalURL: p.url, Address: strings.TrimPrefix(p.url, "http://"), Key: key.Data["key"],
 		SQLitePath: filepath.Join(p.t.TempDir(), "tegata.db"), Log: logr.Discard(),
 	}
-	fastHashes(&options)
+	adjust(&options)
 	server := must(idp.New(ctx, options))
 	running, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)

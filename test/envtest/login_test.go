@@ -8,6 +8,7 @@ package envtest
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -102,6 +103,27 @@ func TestLogInShowsInStatus(t *testing.T) {
 		p.Eventually(func() v1alpha1.MemberState { p.refresh(member); return member.Status.State }, patience, glance).Should(Equal(v1alpha1.MemberLocked))
 		p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(refusedLogIn))
 	})
+}
+
+func TestTemporaryPasswordExpires(t *testing.T) {
+	p := newPlace(t)
+	member := p.member("yamada", temporary)
+	p.create(member)
+	p.current(member)
+	password := p.temporaryPassword(member)
+	secret := &corev1.Secret{ObjectMeta: p.meta("yamada-temporary-password")}
+
+	t.Cleanup(func() { offset.Store(0) })
+	offset.Store(int64(168*time.Hour + time.Minute))
+	// The operator has set itself an alarm for the real time; a change wakes it sooner.
+	p.change(member, func() { member.Labels = map[string]string{"woken": "yes"} })
+	p.gone(secret)
+	p.Eventually(func() v1alpha1.MemberState { p.refresh(member); return member.Status.State }, patience, glance).Should(Equal(v1alpha1.MemberPasswordExpired))
+	p.Expect(p.logIn(member.Spec.Mail, password)).To(Equal(refusedLogIn))
+
+	p.change(member, func() { member.Annotations = map[string]string{v1alpha1.ResetPasswordAnnotation: "again"} })
+	p.Expect(p.temporaryPassword(member)).NotTo(Equal(password))
+	p.Expect(p.logIn(member.Spec.Mail, p.temporaryPassword(member))).To(Equal(forcedChange))
 }
 
 func TestDeletedMemberIsRestoredByTheSameName(t *testing.T) {

@@ -7,6 +7,7 @@ package envtest
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
@@ -62,4 +63,44 @@ func TestNobodyJoinsATenantFromAnotherNamespace(t *testing.T) {
 			g.Expect(reasons).To(ContainElements("Tenant "+v1alpha1.NotAdmittedReason, "Tenant "+v1alpha1.ConflictReason))
 		}, patience, glance).Should(Succeed())
 	})
+}
+
+// TestNobodySquatsFromANamespaceThatIsNotAdmitted claims a slug and a mail first,
+// from a namespace that may bring no tenants to the server.
+func TestNobodySquatsFromANamespaceThatIsNotAdmitted(t *testing.T) {
+	p, other := newNamespace(t), newNamespace(t)
+	tenant := other.tenant()
+	tenant.Spec.IdentityServerRef.Namespace = p.namespace
+	squatter := other.member("squatter", func(m *v1alpha1.Member) { m.Spec.Mail = "sato@" + p.namespace + ".example" })
+	other.create(tenant, squatter)
+	other.stalled(tenant, v1alpha1.ReferenceNotFoundReason)
+	// Times of creation have whole seconds.
+	later := squatter.CreationTimestamp.Add(time.Second)
+	p.Eventually(func() bool { return time.Now().After(later) }, patience, glance).Should(BeTrue())
+	p.settle()
+	other.stalled(tenant, v1alpha1.NotAdmittedReason)
+	member := p.member("sato")
+	p.create(member)
+	p.current(member)
+	other.waiting(squatter, v1alpha1.TenantNotReadyReason)
+}
+
+// TestClaimantsWakeWhenTheOlderOneCannotBecomeLive takes the tenant from under
+// the member that a younger one yielded to.
+func TestClaimantsWakeWhenTheOlderOneCannotBecomeLive(t *testing.T) {
+	p := newPlace(t)
+	second := p.tenant()
+	second.Name, second.Spec.Slug = "second", "second"
+	p.create(second)
+	p.current(second)
+	older := p.member("older", func(m *v1alpha1.Member) { m.Spec.TenantRef.Name = "second" })
+	p.create(older)
+	p.current(older)
+	younger := p.member("younger", func(m *v1alpha1.Member) { m.Spec.Mail = older.Spec.Mail })
+	p.create(younger)
+	p.stalled(younger, v1alpha1.ConflictReason)
+	p.remove(second)
+	p.stalled(older, v1alpha1.ReferenceNotFoundReason)
+	p.Expect(older.Status.State).To(Equal(v1alpha1.MemberNotPublished))
+	p.current(younger)
 }

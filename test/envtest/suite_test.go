@@ -181,7 +181,7 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 		Controller: config.Controller{SkipNameValidation: ptrTo(true)},
 	}))
 	launcher := embedded.NewLauncher(embedded.Options{
-		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: fastHashes,
+		DataDirectory: dataDirectory, Version: "test", Log: logr.Discard(), Adjust: adjust,
 	})
 	pods := deployed.NewLauncher(mgr.GetClient(), mgr.GetAPIReader(), deployed.Options{
 		Image: "registry.example/tegata-idp:test", Version: "test", OperatorNamespace: "tegata-system", DialContext: dialPods,
@@ -190,7 +190,7 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 	if err := mgr.Add(launcher); err != nil {
 		panic(err)
 	}
-	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods}); err != nil {
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods, Clock: now}); err != nil {
 		panic(err)
 	}
 	done := make(chan struct{})
@@ -206,9 +206,17 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 	}
 }
 
-// fastHashes keeps argon2id real but cheap; its cost is tested where it belongs.
-func fastHashes(o *idp.Options) {
+// offset is how far the operator's and the IdP's clock is ahead.
+var offset atomic.Int64
+
+// now is the clock of the operators in this process and of their servers.
+func now() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+
+// adjust keeps argon2id real but cheap, as its cost is tested where it belongs,
+// and lets tests move the clock.
+func adjust(o *idp.Options) {
 	o.Password = password.Options{Memory: 64, Time: 1}
+	o.Now = now
 }
 
 // recoveredPanics counts the panics that controller-runtime caught.

@@ -70,3 +70,18 @@ func TestRestoreAfterTheTenantAsksForATemporaryPassword(t *testing.T) {
 		f.Expect(f.accepted(member).Member.NeedsTemporaryPassword).To(BeTrue())
 	})
 }
+
+// TestAnotherNamespaceRestoresNobody takes over a deleted tenant's slug: the
+// people kept for its restore must not come back for strangers.
+func TestAnotherNamespaceRestoresNobody(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		tenant, member := tenantChange("acme"), memberChange("acme", "hanako")
+		f.accepted(tenant)
+		id := f.accepted(member).Member.ID
+		f.accepted(deletion(tenant))
+		tenant.Owner, member.Owner = "elsewhere/acme", "elsewhere/hanako"
+		f.accepted(tenant)
+		state := f.accepted(member).Member
+		f.Expect(state.ID).NotTo(Equal(id))
+	})
+}

@@ -33,6 +33,13 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 			Message: fmt.Sprintf("slug %s is held by Tenant %s; choose another slug or delete that Tenant", slug, tenant.owner),
 		}, slugResource(slug))
 	}
+	strangers := tenant.exists && !tenant.declaredBeside(change)
+	if strangers {
+		// Somebody else's slug now: the people kept for a restore are not theirs to restore.
+		if _, err := b.exec(b.ctx, `DELETE FROM members WHERE tenant = $1`, slug); err != nil {
+			return admin.Result{}, err
+		}
+	}
 	if err := b.storeTenant(change, digest); err != nil {
 		return admin.Result{}, err
 	}
@@ -47,7 +54,7 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	}
 	entry := admin.AuditEntry{Tenant: slug, Action: admin.TenantUpdated, Detail: "declared by " + change.Owner}
 	switch {
-	case !tenant.exists:
+	case !tenant.exists, strangers:
 		entry.Action = admin.TenantCreated
 	case !tenant.live:
 		entry.Action, entry.Detail = admin.TenantCreated, entry.Detail+", restored"
