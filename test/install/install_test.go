@@ -84,7 +84,7 @@ func newWorld(t *testing.T) *world {
 	g.Expect(os.WriteFile(kubeconfig, environment.KubeConfig, 0o600)).To(Succeed())
 	w.kubectl = func(arguments ...string) string {
 		t.Helper()
-		command := exec.CommandContext(t.Context(), filepath.Join(assets, "kubectl"), append([]string{"--kubeconfig", kubeconfig}, arguments...)...) // #nosec G204 -- the test's own arguments
+		command := exec.CommandContext(t.Context(), filepath.Join(assets, "kubectl"), append([]string{"--kubeconfig", kubeconfig, "--cache-dir", filepath.Dir(kubeconfig)}, arguments...)...) // #nosec G204 -- the test's own arguments
 		output, err := command.CombinedOutput()
 		g.Expect(err).NotTo(HaveOccurred(), "kubectl %s: %s", strings.Join(arguments, " "), output)
 		return string(output)
@@ -124,7 +124,8 @@ type replica struct {
 	process *exec.Cmd
 	metrics string
 	log     *bytes.Buffer
-	done    chan error
+	// done is closed once the process has ended.
+	done chan struct{}
 }
 
 // start runs the operator with the Deployment's arguments, but for the addresses.
@@ -135,7 +136,7 @@ func (w *world) start(program, kubeconfig string) *replica {
 	container := workload.Spec.Template.Spec.Containers[0]
 	image := "--idp-image=$(IDP_IMAGE)"
 	w.Expect(container.Args).To(ContainElement(image), "the kubelet fills in the variable")
-	r := &replica{metrics: freeAddress(w.t), log: &bytes.Buffer{}, done: make(chan error, 1)}
+	r := &replica{metrics: freeAddress(w.t), log: &bytes.Buffer{}, done: make(chan struct{})}
 	arguments := []string{"--kubeconfig=" + kubeconfig}
 	for _, argument := range container.Args {
 		if argument == image {
@@ -148,11 +149,15 @@ func (w *world) start(program, kubeconfig string) *replica {
 	r.process.Env = append(os.Environ(), "POD_NAMESPACE="+namespace)
 	r.process.Stdout, r.process.Stderr = r.log, r.log
 	w.Expect(r.process.Start()).To(Succeed())
-	go func() { r.done <- r.process.Wait() }()
+	go func() {
+		defer close(r.done)
+		// How it ended stands in ProcessState.
+		_ = r.process.Wait()
+	}()
 	w.t.Cleanup(func() {
 		_ = r.process.Process.Kill()
+		<-r.done
 		if w.t.Failed() {
-			<-r.done
 			w.t.Logf("operator:\n%s", r.log)
 		}
 	})
@@ -210,6 +215,11 @@ func TestDefaultInstallation(t *testing.T) {
 	second := w.start(program, kubeconfig)
 	w.stalledServer("one")
 
+	t.Run("the category can be waited for", func(*testing.T) {
+		// What kubectl remembers is older than the CRDs.
+		w.Expect(w.kubectl("--cache-dir="+t.TempDir(), "wait", "--for=condition=Stalled", "--all", "tegata", "-n", "default", "--timeout=5s")).To(ContainSubstring("identityserver.identity.tegata.dev/one condition met"))
+	})
+
 	t.Run("metrics are for those who may read them", func(*testing.T) {
 		w.metricsAreReviewed(first)
 		w.metricsAreReviewed(second)
@@ -218,7 +228,8 @@ func TestDefaultInstallation(t *testing.T) {
 
 	t.Run("a leader that is stopped hands over at once", func(*testing.T) {
 		w.Expect(first.process.Process.Signal(os.Interrupt)).To(Succeed())
-		w.Eventually(first.done, patience).Should(Receive(BeNil()))
+		w.Eventually(first.done, patience).Should(BeClosed())
+		w.Expect(first.process.ProcessState.ExitCode()).To(BeZero())
 		// Far less than the lease lasts, which is 15 s.
 		w.Eventually(w.holder, 10*time.Second, glance).ShouldNot(Or(BeEmpty(), Equal(leader)))
 		w.stalledServer("two")
@@ -230,6 +241,8 @@ func TestDefaultInstallation(t *testing.T) {
 		w.Expect(second.process.Process.Kill()).To(Succeed())
 		w.Eventually(w.holder, patience, glance).ShouldNot(Or(BeEmpty(), Equal(leader)))
 		w.stalledServer("three")
+		w.Expect(third.process.Process.Signal(os.Interrupt)).To(Succeed())
+		w.Eventually(third.done, patience).Should(BeClosed())
 		w.Expect(third.log.String()).NotTo(ContainSubstring("is forbidden"))
 	})
 }
