@@ -65,6 +65,7 @@ up() {
 	return "$rc"
 }
 
+if [[ "${1:-}" == down && ! -e "$state" ]]; then exit 0; fi # nothing to build for
 programs="$(build)"
 case "${1:-}" in
 up) up ;;

@@ -34,13 +34,7 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 		}, slugResource(slug))
 	}
 	strangers := tenant.exists && !tenant.declaredBeside(change)
-	if strangers {
-		// Somebody else's slug now: the people kept for a restore are not theirs to restore.
-		if _, err := b.exec(b.ctx, `DELETE FROM members WHERE tenant = $1`, slug); err != nil {
-			return admin.Result{}, err
-		}
-	}
-	if err := b.storeTenant(change, digest); err != nil {
+	if err := b.storeTenant(change, digest, strangers); err != nil {
 		return admin.Result{}, err
 	}
 	if err := b.syncUniqueValues(tenant, change.Tenant.Tenant); err != nil {
@@ -67,8 +61,15 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	return b.tenantResult(slug, true)
 }
 
-func (b *batch) storeTenant(change admin.Change, digest string) error {
+// storeTenant writes the tenant. Where strangers take a deleted one's slug, the
+// people kept for its restore are not theirs to restore.
+func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) error {
 	slug := change.Key.Tenant
+	if strangers {
+		if _, err := b.exec(b.ctx, `DELETE FROM members WHERE tenant = $1`, slug); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(change.Tenant.Tenant)
 	if err != nil {
 		return err
