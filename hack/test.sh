@@ -88,6 +88,13 @@ export TEGATA_HELM
 # A test whose tool is missing fails instead of skipping.
 export TEGATA_TEST_REQUIRE=1
 
+if [[ -z "${TEST_PACKAGES:-}" ]]; then
+	for module in hack/cluster hack/image; do
+		step "Running go test in $module"
+		(cd "$module" && go test ./...)
+	done
+fi
+
 read -ra packages <<<"${TEST_PACKAGES:-./...}"
 read -ra args <<<"${TEST_ARGS:-}"
 # Locally unchanged packages come from Go's cache; CI proves them anew.
