@@ -69,6 +69,7 @@ if ! command -v fc-list >/dev/null 2>&1 || [[ -z "$(fc-list :lang=ja family)" ]]
 	apt_install "Japanese pages in the browser tests" fontconfig fonts-ipafont
 fi
 have_postgres || install_postgres
+command -v xmlsec1 >/dev/null 2>&1 || apt_install "the SAML signature tests" xmlsec1
 
 if [[ -f test/interop/package-lock.json ]]; then
 	command -v node >/dev/null 2>&1 || apt_install "the interoperability tests" nodejs
