@@ -82,6 +82,10 @@ push: ## Push the images of bin/images to REGISTRY
 test: ## Install what the tests need, then run them all (TEST_PACKAGES, TEST_ARGS narrow it)
 	@hack/test.sh
 
+.PHONY: e2e
+e2e: ## Test on a real one-node Kubernetes with PostgreSQL, under load while things fail (Linux, root)
+	@hack/e2e.sh
+
 .PHONY: lint
 lint: lint-go lint-shell verify-generated ## Run every static check
 
