@@ -36,7 +36,6 @@ func TestDeploymentOnPostgreSQL(t *testing.T) {
 	p := c.newPlace("e2e-postgres", 2, &v1alpha1.Storage{Postgres: &v1alpha1.PostgresStorage{
 		ConnectionSecretRef: v1alpha1.SecretKeyReference{Name: "database", Key: "url"},
 	}}, workers)
-	t.Cleanup(p.remove)
 	p.awaitServing()
 	t.Logf("TIME from apply to everything Ready: %.1f s", time.Since(start).Seconds())
 	l := newLoad(p)

@@ -75,12 +75,13 @@ func (c *cluster) newPlace(namespace string, replicas int32, storage *v1alpha1.S
 	}
 	for i := range members {
 		member := &v1alpha1.Member{ObjectMeta: p.meta(fmt.Sprintf("member-%d", i)), Spec: v1alpha1.MemberSpec{
-			TenantRef: tenant, Name: v1alpha1.PersonName{Family: "山田", Given: fmt.Sprintf("%d郎", i)},
+			TenantRef: tenant, Role: "Staff", Name: v1alpha1.PersonName{Family: "山田", Given: fmt.Sprintf("%d郎", i)},
 			Mail: fmt.Sprintf("member-%d@acme.example", i), PasswordSetup: v1alpha1.PasswordSetup("TemporaryPassword"),
 		}}
 		p.members = append(p.members, member)
 		objects = append(objects, member)
 	}
+	p.t.Cleanup(p.remove)
 	for _, object := range objects {
 		p.Expect(p.k8s.Create(p.t.Context(), object)).To(Succeed())
 	}
