@@ -124,13 +124,24 @@ var (
 // processOf is the process of the pod's container: the node runs on this machine.
 func (c *cluster) processOf(pod *corev1.Pod) int {
 	c.t.Helper()
-	c.Expect(pod.Status.ContainerStatuses).NotTo(BeEmpty())
-	_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
-	c.Expect(id).NotTo(BeEmpty())
 	found := 0
-	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, entry os.DirEntry, err error) error {
+	c.Eventually(func(g Gomega) {
+		g.Expect(c.k8s.Get(c.t.Context(), client.ObjectKeyFromObject(pod), pod)).To(Succeed())
+		g.Expect(pod.Status.ContainerStatuses).NotTo(BeEmpty())
+		_, id, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
+		g.Expect(id).NotTo(BeEmpty())
+		found = processInCgroup(id)
+		g.Expect(found).NotTo(BeZero(), "no process of container %s", id)
+	}, patience, glance).Should(Succeed())
+	return found
+}
+
+// processInCgroup is the first process of the cgroup that the container's ID names, or 0.
+func processInCgroup(id string) (found int) {
+	// Its error is nil always: cgroups come and go while we walk.
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() || !strings.Contains(entry.Name(), id) {
-			return nil // cgroups come and go while we walk
+			return nil
 		}
 		content, err := os.ReadFile(filepath.Join(path, "cgroup.procs")) // #nosec G304 -- a cgroup
 		if err != nil {
@@ -142,8 +153,6 @@ func (c *cluster) processOf(pod *corev1.Pod) int {
 		}
 		return filepath.SkipAll
 	})
-	c.Expect(err).NotTo(HaveOccurred())
-	c.Expect(found).NotTo(BeZero(), "no process of container %s", id)
 	return found
 }
 
