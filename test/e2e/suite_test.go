@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -26,6 +27,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"tegata.dev/tegata/api/v1alpha1"
 )
@@ -51,6 +53,7 @@ func newCluster(t *testing.T) *cluster {
 	for _, name := range []string{"KUBECONFIG", "TEGATA_E2E_POSTGRES", "TEGATA_E2E_CLUSTER", "TEGATA_E2E_KUBECTL"} {
 		g.Expect(os.Getenv(name)).NotTo(BeEmpty(), "%s is not set; run make e2e", name)
 	}
+	log.SetLogger(logr.Discard()) // the client library has nothing to say; without this it complains
 	rest, err := config.GetConfig()
 	g.Expect(err).NotTo(HaveOccurred())
 	scheme := runtime.NewScheme()
