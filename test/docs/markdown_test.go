@@ -173,7 +173,7 @@ func TestMakeTargetsExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z-]*)")
+	named := regexp.MustCompile("(?m)(?:`|^)make ([a-z][a-z0-9-]*)")
 	for _, d := range documents(t) {
 		text := d.text
 		for _, b := range d.blocks {
