@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 // journey is what the steps of the check hand on to one another.

@@ -23,7 +23,7 @@ import (
 	"github.com/crewjam/saml"
 
 	"tegata.dev/tegata/api/v1alpha1"
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 const (

@@ -26,7 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 const (

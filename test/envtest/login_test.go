@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"tegata.dev/tegata/api/v1alpha1"
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 // What a log-in ends in.

@@ -24,7 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 // TestLogInsGoOnWhileTheAPIServerIsDown cuts the operator off from its API

@@ -15,7 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/wneessen/go-mail"
 
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 	"tegata.dev/tegata/test/inbox"
 )
 

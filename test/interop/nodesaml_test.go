@@ -16,7 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"tegata.dev/tegata/internal/endpoints"
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 )
 
 // login is what serviceprovider.mjs answers.

@@ -25,9 +25,9 @@ import (
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/endpoints"
+	"tegata.dev/tegata/internal/formclient"
 	"tegata.dev/tegata/internal/idp"
 	"tegata.dev/tegata/internal/keypair"
-	"tegata.dev/tegata/test/formclient"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"tegata.dev/tegata/test/formclient"
+	"tegata.dev/tegata/internal/formclient"
 	"tegata.dev/tegata/test/sampleprovider"
 )
 
