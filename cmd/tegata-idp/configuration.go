@@ -51,6 +51,9 @@ func parse(arguments []string, environment func(string) (string, bool), errOut i
 		if errors.Is(err, flag.ErrHelp) {
 			flags.SetOutput(errOut)
 			flags.Usage()
+			for _, c := range commands {
+				fmt.Fprintf(errOut, "tegata-idp %s --sqlite file\n    \t%s\n", c.name, c.purpose)
+			}
 		}
 		return nil, err
 	}

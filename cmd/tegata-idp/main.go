@@ -36,7 +36,10 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	code, done := runCommand(ctx, os.Args[1:], os.LookupEnv, os.Stdin, os.Stdout, os.Stderr)
+	if !done {
+		code = run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	}
 	stop()
 	os.Exit(code)
 }
