@@ -83,8 +83,9 @@ func TestOperatorComesByMutualTLS(t *testing.T) {
 	g.Eventually(errOut.String, 10*time.Second).Should(MatchRegexp(listeningForOperator.String()))
 	address := listeningForOperator.FindStringSubmatch(errOut.String())[1]
 
-	g.Expect(client(t, address, operatorCertificate, operatorKey, certificate).Ping(ctx)).To(Succeed())
-	g.Expect(client(t, address, certificate, key, certificate).Ping(ctx)).NotTo(Succeed(), "a stranger's certificate")
+	g.Expect(client(t, address, operatorCertificate, operatorKey, certificate).About(ctx)).To(Equal(admin.About{Version: "dev"}))
+	_, err := client(t, address, certificate, key, certificate).About(ctx)
+	g.Expect(err).To(HaveOccurred(), "a stranger's certificate")
 	stop()
 	g.Eventually(code, 10*time.Second).Should(Receive(Equal(0)))
 }

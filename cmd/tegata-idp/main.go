@@ -67,7 +67,7 @@ func run(ctx context.Context, arguments []string, environment func(string) (stri
 func serve(ctx context.Context, c *configuration, log logr.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	c.options.Log, c.options.Registerer = log, registry
+	c.options.Version, c.options.Log, c.options.Registerer = version, log, registry
 	server, err := idp.New(ctx, c.options)
 	if err != nil {
 		return err

@@ -86,9 +86,8 @@ func (c *client) SearchAudit(ctx context.Context, query AuditQuery) ([]AuditEntr
 	return call[[]AuditEntry](ctx, c, pathAudit, query)
 }
 
-func (c *client) Ping(ctx context.Context) error {
-	_, err := call[nothing](ctx, c, pathPing, nothing{})
-	return err
+func (c *client) About(ctx context.Context) (About, error) {
+	return call[About](ctx, c, pathAbout, nothing{})
 }
 
 func call[Answer any](ctx context.Context, c *client, path string, request any) (Answer, error) {
@@ -127,6 +126,9 @@ func refusal(response *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxCallBytes))
 	if err != nil || json.Unmarshal(body, &told) != nil || told.Code == "" {
 		return fmt.Errorf("the IdP answered %s", response.Status)
+	}
+	if told.Code == codeUnavailable {
+		return &UnavailableError{Reason: told.Message}
 	}
 	for code, kind := range map[string]error{codeNotFound: ErrNotFound, codeInvalid: ErrInvalid} {
 		if told.Code == code {

@@ -7,6 +7,15 @@ package admin
 
 import "errors"
 
+// UnavailableError: the IdP runs and can do nothing, above all without its
+// database. It is transient.
+type UnavailableError struct {
+	// Reason says what to mend, without secrets.
+	Reason string
+}
+
+func (e *UnavailableError) Error() string { return "the IdP cannot serve: " + e.Reason }
+
 // Errors that every implementation of Service returns alike, to be told with
 // errors.Is; any other error is transient.
 var (

@@ -23,7 +23,7 @@ const (
 	pathTemporaryPassword = "/admin/v1/temporary-password" // #nosec G101 -- a path
 	pathEndSessions       = "/admin/v1/end-sessions"
 	pathAudit             = "/admin/v1/audit"
-	pathPing              = "/admin/v1/ping"
+	pathAbout             = "/admin/v1/about"
 )
 
 const (
@@ -53,9 +53,10 @@ type nothing struct{}
 
 // The codes of an errorAnswer.
 const (
-	codeNotFound = "NotFound"
-	codeInvalid  = "Invalid"
-	codeInternal = "Internal"
+	codeNotFound    = "NotFound"
+	codeInvalid     = "Invalid"
+	codeUnavailable = "Unavailable"
+	codeInternal    = "Internal"
 )
 
 type errorAnswer struct {

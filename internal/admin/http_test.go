@@ -7,6 +7,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,7 +36,7 @@ func (*accepting) EndSessions(context.Context, Key) error { return nil }
 func (*accepting) SearchAudit(context.Context, AuditQuery) ([]AuditEntry, error) {
 	return nil, nil
 }
-func (*accepting) Ping(context.Context) error { return nil }
+func (*accepting) About(context.Context) (About, error) { return About{Version: "1"}, nil }
 
 func post(path, contentType, body string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
@@ -50,15 +51,15 @@ func TestHandlerRefuses(t *testing.T) {
 		path, contentType, body string
 		status                  int
 	}{
-		"fits":           {pathPing, "application/json; charset=utf-8", "{}", http.StatusOK},
-		"wrong type":     {pathPing, "text/plain", "{}", http.StatusUnsupportedMediaType},
+		"fits":           {pathAbout, "application/json; charset=utf-8", "{}", http.StatusOK},
+		"wrong type":     {pathAbout, "text/plain", "{}", http.StatusUnsupportedMediaType},
 		"no JSON":        {pathApply, "application/json", "[", http.StatusBadRequest},
 		"wrong shape":    {pathApply, "application/json", `{"a":1}`, http.StatusBadRequest},
-		"trailing":       {pathPing, "application/json", "{} {}", http.StatusBadRequest},
+		"trailing":       {pathAbout, "application/json", "{} {}", http.StatusBadRequest},
 		"too large":      {pathDigests, "application/json", `{"after":{"name":"` + strings.Repeat("x", maxCallBytes) + `"}}`, http.StatusBadRequest},
-		"padded":         {pathPing, "application/json", "{}" + strings.Repeat(" ", maxCallBytes), http.StatusBadRequest},
+		"padded":         {pathAbout, "application/json", "{}" + strings.Repeat(" ", maxCallBytes), http.StatusBadRequest},
 		"unknown path":   {"/admin/v1/none", "application/json", "{}", http.StatusNotFound},
-		"another method": {pathPing + "/", "application/json", "{}", http.StatusNotFound},
+		"another method": {pathAbout + "/", "application/json", "{}", http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(post(test.path, test.contentType, test.body).Code).To(Equal(test.status))
@@ -72,9 +73,22 @@ func TestClientTellsForeignAnswers(t *testing.T) {
 		http.Error(w, "<h1>proxy</h1>", http.StatusNotFound)
 	}))
 	defer server.Close()
-	err := NewClient(server.URL, server.Client()).Ping(t.Context())
+	_, err := NewClient(server.URL, server.Client()).About(t.Context())
 	g.Expect(err).To(MatchError("the IdP answered 404 Not Found"))
 	g.Expect(err).NotTo(MatchError(ErrNotFound), "a proxy knows nothing of members")
+}
+
+func TestUnavailableIsTold(t *testing.T) {
+	g := NewWithT(t)
+	server := httptest.NewServer(NewUnavailableHandler(func() string { return "the database is away" }))
+	defer server.Close()
+	client := NewClient(server.URL, server.Client())
+	_, err := client.About(t.Context())
+	g.Expect(err).To(MatchError("the IdP cannot serve: the database is away"))
+	_, err = client.Apply(t.Context(), []Change{{}})
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(unavailable.Reason).To(Equal("the database is away"))
 }
 
 func FuzzHandler(f *testing.F) {

@@ -8,6 +8,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"mime"
 	"net/http"
 	"time"
@@ -29,10 +30,16 @@ func NewHandler(service Service) http.Handler {
 	handle(mux, pathTemporaryPassword, maxCallBytes, service.SetTemporaryPassword)
 	handle(mux, pathEndSessions, maxCallBytes, withoutAnswer(service.EndSessions))
 	handle(mux, pathAudit, maxCallBytes, service.SearchAudit)
-	handle(mux, pathPing, maxCallBytes, func(ctx context.Context, _ nothing) (nothing, error) {
-		return nothing{}, service.Ping(ctx)
-	})
+	handle(mux, pathAbout, maxCallBytes, func(ctx context.Context, _ nothing) (About, error) { return service.About(ctx) })
 	return mux
+}
+
+// NewUnavailableHandler stands in for NewHandler while there is no service: it
+// answers every call with an UnavailableError for the reason.
+func NewUnavailableHandler(reason func() string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answerError(w, &UnavailableError{Reason: reason()})
+	})
 }
 
 func withoutAnswer[Call any](action func(context.Context, Call) error) func(context.Context, Call) (nothing, error) {
@@ -61,6 +68,10 @@ func handle[Call, Answer any](mux *http.ServeMux, path string, limit int64, acti
 }
 
 func answerError(w http.ResponseWriter, err error) {
+	if unavailable, ok := errors.AsType[*UnavailableError](err); ok {
+		answer(w, http.StatusServiceUnavailable, errorAnswer{Code: codeUnavailable, Message: unavailable.Reason})
+		return
+	}
 	code, status := codeOf(err)
 	answer(w, status, errorAnswer{Code: code, Message: err.Error()})
 }

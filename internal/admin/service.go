@@ -38,8 +38,14 @@ type Service interface {
 	EndSessions(ctx context.Context, member Key) error
 	// SearchAudit lists audit entries, newest first (O12.2).
 	SearchAudit(ctx context.Context, query AuditQuery) ([]AuditEntry, error)
-	// Ping reports whether the IdP can serve: its database answers.
-	Ping(ctx context.Context) error
+	// About says what the IdP is, where it can serve: where its database answers.
+	About(ctx context.Context) (About, error)
+}
+
+// About is what an IdP says of itself.
+type About struct {
+	// Version is that of its program; may be empty.
+	Version string `json:"version,omitempty"`
 }
 
 // MaxPage is the most entries a Digests, Notices or SearchAudit call returns.

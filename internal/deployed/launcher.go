@@ -235,7 +235,7 @@ func (l *Launcher) observe(ctx context.Context, name types.NamespacedName, confi
 	connected := l.connect(name, fmt.Sprintf("https://%s", joinPort(service.Spec.ClusterIP, adminPort)), settledImage(workload), secured)
 	asking, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	if err := connected.Ping(asking); err != nil {
+	if _, err := connected.About(asking); err != nil {
 		return serving, fmt.Errorf("the server runs, but its admin API does not answer: %w", err)
 	}
 	serving.Service = connected

@@ -170,6 +170,7 @@ func (l *Launcher) serverOptions(name types.NamespacedName, config controllers.S
 		Address:        config.Listen,
 		PostgresDSN:    config.PostgresDSN,
 		Key:            config.Key,
+		Version:        l.options.Version,
 		SMTP:           smtpOptions(config.Mail),
 		TrustedProxies: config.TrustedProxies,
 		Log:            l.options.Log.WithValues("identityServer", name.String()),

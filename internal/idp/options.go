@@ -50,6 +50,8 @@ type Options struct {
 	// DrainDelay is how long requests are still taken after readiness went off,
 	// so that load balancers learn of it; default 0.
 	DrainDelay time.Duration
+	// Version is what the operator is told.
+	Version string
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Random must be safe for concurrent use; default crypto/rand.Reader.

@@ -40,8 +40,13 @@ type Server struct {
 	draining atomic.Bool
 }
 
+// ErrDatabase is in the errors of New that may mend by themselves: the database
+// cannot be opened now.
+var ErrDatabase = errors.New("open the database")
+
 // New opens the database, brings its schema up to date and listens. Its errors
-// say what to mend. Run, or Close where Run is not called, frees it all.
+// say what to mend; after one, a Listener given stays open. Run, or Close where
+// Run is not called, frees it all.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -55,11 +60,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	o.ExternalURL = origin
 	opened, err := store.Open(ctx, store.Options{
-		SQLitePath: o.SQLitePath, PostgresDSN: o.PostgresDSN, Key: o.Key, AuditRetention: o.AuditRetention,
+		SQLitePath: o.SQLitePath, PostgresDSN: o.PostgresDSN, Key: o.Key, AuditRetention: o.AuditRetention, Version: o.Version,
 		Now: o.Now, Random: o.Random, Log: o.Log.WithName("store"),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDatabase, err)
 	}
 	s := &Server{options: o, store: opened}
 	if err := s.assemble(ctx); err != nil {

@@ -19,8 +19,11 @@ import (
 	"tegata.dev/tegata/internal/directory"
 )
 
-// Run runs the suite; open gives each test a service of its own, empty and
-// with the real clock.
+// Version is what the services under test say theirs is.
+const Version = "v1.2.3"
+
+// Run runs the suite; open gives each test a service of its own: empty, with
+// the real clock, of Version.
 func Run(t *testing.T, open func(t *testing.T) admin.Service) {
 	for name, test := range map[string]func(*suite){
 		"apply is idempotent":             (*suite).applyIsIdempotent,
@@ -84,7 +87,7 @@ func (s *suite) apply(changes ...admin.Change) []admin.Result {
 }
 
 func (s *suite) applyIsIdempotent() {
-	s.Expect(s.service.Ping(s.ctx)).To(Succeed())
+	s.Expect(s.service.About(s.ctx)).To(Equal(admin.About{Version: Version}))
 	changes := []admin.Change{tenant(), member("hanako")}
 	first := s.apply(changes...)
 	again := s.apply(changes...)

@@ -113,6 +113,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	return describe(s.reader.QueryRowContext(ctx, `SELECT 1`).Scan(&one))
 }
 
+// About tells the version, where the database answers.
+func (s *Store) About(ctx context.Context) (admin.About, error) {
+	if err := s.Ping(ctx); err != nil {
+		return admin.About{}, &admin.UnavailableError{Reason: "the database does not answer: " + err.Error()}
+	}
+	return admin.About{Version: s.options.Version}, nil
+}
+
 // keyCheck is what the settings row "seal" holds, sealed.
 const keyCheck = "tegata"
 

@@ -27,6 +27,8 @@ type Options struct {
 	PostgresDSN string
 	// Key is 32 bytes; it seals private keys and mails at rest.
 	Key []byte
+	// Version is what About tells.
+	Version string
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 	// Random is the source of tokens and IDs; default crypto/rand.Reader.
