@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,8 @@ type identityServers struct {
 	deployed Launcher
 	wakers   *wakers
 	follow   *follower
+	// addresses are the origins that servers were let have.
+	addresses addresses
 	// lifetime ends when the manager stops; servers are followed until then.
 	lifetime context.Context
 }
@@ -66,6 +69,7 @@ func (k *identityServers) setup(mgr ctrl.Manager) error {
 		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(declared)).
 		Owns(&appsv1.Deployment{}).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
+		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofSameOrigin), builder.WithPredicates(originsChanged)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
 		WatchesRawSource(k.wakers.servers).
 		WithOptions(controllerOptions(serverWorkers)).
@@ -98,11 +102,16 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 		}
 	}
 	report.Add(accepted())
+	address := k.address(ctx, server, report)
+	if address == "" {
+		return
+	}
 	config, ok := k.gather(ctx, server, report)
 	if !ok {
 		return
 	}
 	report.Add(resolved())
+	config.ExternalURL = address
 	if err := ensureFinalizer(ctx, k.Client, server); err != nil {
 		report.Add(unavailable(v1alpha1.UnavailableReason, "The finalizer could not be written; it is tried again.", err))
 		return
@@ -117,6 +126,9 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 	}
 	if err == nil || serving.Service != nil {
 		k.observe(ctx, server, serving)
+	}
+	if err == nil && serving.Waiting == "" {
+		server.Status.ExternalURL = config.ExternalURL
 	}
 }
 
@@ -192,6 +204,8 @@ func (k *identityServers) serviceToRetract(ctx context.Context, server *v1alpha1
 		_, err := report.Result()
 		return nil, err
 	}
+	// The declared address may be another server's.
+	config.ExternalURL = cmp.Or(server.Status.ExternalURL, config.ExternalURL)
 	serving, err := k.start(ctx, server, config)
 	if err != nil {
 		logf.FromContext(ctx).Error(err, "Failed to start a server to take its tenants offline")
@@ -214,6 +228,7 @@ func (k *identityServers) forget(ctx context.Context, name types.NamespacedName)
 		return err
 	}
 	k.follow.wakeAll(ctx, name)
+	k.wakers.servers.wake(k.claimants(ctx, k.addresses.release(name))...)
 	return nil
 }
 

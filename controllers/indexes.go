@@ -27,6 +27,7 @@ const (
 	bySlug      = "slug"
 	bySecret    = "secret"
 	byConfigMap = "configMap"
+	byOrigin    = "origin"
 
 	hasSelector = "true"
 )
@@ -59,6 +60,7 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		{&v1alpha1.Tenant{}, bySlug, func(o client.Object) []string { return []string{slugOf(o.(*v1alpha1.Tenant))} }},
 		{&v1alpha1.Tenant{}, bySecret, func(o client.Object) []string { return []string{signingSecretName(o.(*v1alpha1.Tenant))} }},
 		{&v1alpha1.IdentityServer{}, bySecret, func(o client.Object) []string { return serverSecretNames(o.(*v1alpha1.IdentityServer)) }},
+		{&v1alpha1.IdentityServer{}, byOrigin, func(o client.Object) []string { return claimedOrigins(o.(*v1alpha1.IdentityServer)) }},
 	}
 	for _, index := range indexes {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, index.object, index.field, index.values); err != nil {

@@ -86,12 +86,11 @@ func TestObserveDirectoryExplainsPermissions(t *testing.T) {
 func TestObserveTenant(t *testing.T) {
 	g := NewWithT(t)
 	tenant := &v1alpha1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "acme"}, Spec: v1alpha1.TenantSpec{Licenses: 3}}
-	server := &v1alpha1.IdentityServer{Spec: v1alpha1.IdentityServerSpec{ExternalURL: "https://id.example"}}
-	observeTenant(tenant, server, admin.TenantState{Members: 5, PendingMembers: 2}, keypair.CertificateInfo{SHA256Fingerprint: "AA:BB"})
+	observeTenant(tenant, "https://id.example", admin.TenantState{Members: 5, PendingMembers: 2}, keypair.CertificateInfo{SHA256Fingerprint: "AA:BB"})
 	g.Expect(tenant.Status.Issuer).To(Equal("https://id.example/saml/acme/metadata"))
 	g.Expect(tenant.Status.LicensesLeft).To(HaveValue(BeZero()), "more members than licences leave none, not fewer")
 	tenant.Spec.Licenses = 0
-	observeTenant(tenant, server, admin.TenantState{}, keypair.CertificateInfo{})
+	observeTenant(tenant, "https://id.example", admin.TenantState{}, keypair.CertificateInfo{})
 	g.Expect(tenant.Status.LicensesLeft).To(BeNil())
 }
 

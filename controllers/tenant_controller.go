@@ -127,7 +127,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 		k.follow.wakeTenant(ctx, client.ObjectKeyFromObject(tenant))
 	}
 	report.Add(published())
-	observeTenant(tenant, server, *result.Tenant, info)
+	observeTenant(tenant, running.externalURL, *result.Tenant, info)
 	report.RequeueAfter(warnExpiry(report, info, k.clock()))
 }
 
@@ -209,9 +209,11 @@ func (k *tenants) olderClaims(ctx context.Context, tenant *v1alpha1.Tenant, repo
 // older orders two claims to one identity: by creation, then by name. One that
 // is being deleted claims nothing.
 func older(other, object client.Object) bool {
-	if other.GetUID() == object.GetUID() || !other.GetDeletionTimestamp().IsZero() {
-		return false
-	}
+	return other.GetUID() != object.GetUID() && other.GetDeletionTimestamp().IsZero() && precedes(other, object)
+}
+
+// precedes orders objects by creation, then by name.
+func precedes(other, object client.Object) bool {
 	a, b := other.GetCreationTimestamp(), object.GetCreationTimestamp()
 	if !a.Equal(&b) {
 		return a.Before(&b)

@@ -21,9 +21,9 @@ import (
 // expiryWarning is how long before its certificate expires a tenant says so.
 const expiryWarning = 30 * 24 * time.Hour
 
-// observeTenant writes the status fields of a tenant that is live.
-func observeTenant(tenant *v1alpha1.Tenant, server *v1alpha1.IdentityServer, state admin.TenantState, info keypair.CertificateInfo) {
-	slug, url := slugOf(tenant), server.Spec.ExternalURL
+// observeTenant writes the status fields of a tenant that is live at the server's address.
+func observeTenant(tenant *v1alpha1.Tenant, url string, state admin.TenantState, info keypair.CertificateInfo) {
+	slug, server := slugOf(tenant), serverName(tenant)
 	fields := &tenant.Status
 	fields.Slug = slug
 	fields.IdentityServer = &v1alpha1.IdentityServerReference{Name: server.Name, Namespace: server.Namespace}

@@ -49,7 +49,7 @@ const (
 	TenantNotReadyReason = "TenantNotReady"
 	// IdentityServerNotReadyReason: the IdP does not run yet; nothing needs to be done here.
 	IdentityServerNotReadyReason = "IdentityServerNotReady"
-	// ConflictReason: another object holds the mail, slug, entity ID or unique value.
+	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.
 	ConflictReason = "Conflict"
 	// LicenseLimitReachedReason: the tenant has as many members as licences.
 	LicenseLimitReachedReason = "LicenseLimitReached"

@@ -13,7 +13,7 @@ import (
 
 // IdentityServerSpec declares an identity provider server.
 // +kubebuilder:validation:XValidation:rule="has(self.embedded) != has(self.deployment)",message="say where the server runs: set exactly one of deployment (pods of its own) and embedded (in the operator's process)"
-// +kubebuilder:validation:XValidation:rule="has(self.embedded) == has(oldSelf.embedded)",message="the mode is immutable, as the data does not move; make a new IdentityServer on the same database instead"
+// +kubebuilder:validation:XValidation:rule="has(self.embedded) == has(oldSelf.embedded)",message="the mode is immutable, as the data does not move; delete the IdentityServer and make it again on the same database instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.deployment) || !has(self.deployment.replicas) || self.deployment.replicas <= 1 || (has(self.storage) && has(self.storage.postgres))",message="more than one replica needs storage.postgres; a SQLite file belongs to one process"
 type IdentityServerSpec struct {
 	// externalURL is the address members and service providers see, without a
@@ -221,6 +221,14 @@ type IdentityServerStatus struct {
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// externalURL is the address that the server serves now. It is another than
+	// the declared one while a change is rolled out, and while another
+	// IdentityServer has the declared one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	ExternalURL string `json:"externalURL,omitempty"`
 
 	// version of the server that runs.
 	// +optional

@@ -9,9 +9,29 @@ SPDX-License-Identifier: Apache-2.0
 package endpoints
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
+
+// Origin is an external URL in the one form that all ways of writing its
+// address share (RFC 6454, 4): to compare by, as what is served and published
+// keeps the writing it was declared in.
+func Origin(externalURL string) string {
+	u, err := url.Parse(externalURL)
+	if err != nil || u.Host == "" {
+		return externalURL
+	}
+	host, port := strings.ToLower(u.Hostname()), strings.TrimLeft(u.Port(), "0")
+	if address, err := netip.ParseAddr(host); err == nil {
+		host = address.String()
+	}
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(host, port)
+}
 
 // Issuer is a tenant's SAML entity ID. It is the address of its metadata too,
 // as SAML metadata 4.1.1 recommends.

@@ -23,3 +23,21 @@ func TestURLs(t *testing.T) {
 		g.Expect(endpoints.PasswordLink(external, "a_b-c")).To(Equal("https://id.example.com/password/a_b-c"))
 	}
 }
+
+func TestOriginsCompare(t *testing.T) {
+	for _, same := range [][]string{
+		{"https://id.example.com", "https://ID.Example.COM", "https://id.example.com:443", "https://id.example.com:0443", "https://id.example.com/", "HTTPS://id.example.com"},
+		{"https://id.example.com:8443", "https://ID.example.com:8443"},
+		{"http://127.0.0.1", "http://127.0.0.1:80"},
+		{"http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080"},
+	} {
+		for _, external := range same {
+			NewWithT(t).Expect(endpoints.Origin(external)).To(Equal(endpoints.Origin(same[0])), external)
+		}
+	}
+	g := NewWithT(t)
+	g.Expect(endpoints.Origin("https://id.example.com")).To(Equal("https://id.example.com:443"))
+	g.Expect(endpoints.Origin("https://id.example.com:80")).NotTo(Equal(endpoints.Origin("https://id.example.com")))
+	g.Expect(endpoints.Origin("http://localhost")).NotTo(Equal(endpoints.Origin("https://localhost")))
+	g.Expect(endpoints.Origin("nonsense")).To(Equal("nonsense"))
+}

@@ -47,7 +47,7 @@ var identityServerRules = []ruleTest{
 	},
 	{
 		kind: "IdentityServer", path: "spec",
-		message: "the mode is immutable, as the data does not move; make a new IdentityServer on the same database instead",
+		message: "the mode is immutable, as the data does not move; delete the IdentityServer and make it again on the same database instead",
 		accepted: []variant{
 			update("another address", nil, []edit{set("spec.embedded.listen", ":9090")}),
 			update("another image", inPods(), inPods(set("spec.deployment.image", "tegata-idp:next"))),
