@@ -182,7 +182,7 @@ func (k *identityServers) ensureEncryptionKey(ctx context.Context, server *v1alp
 		return nil, err
 	}
 	secret = &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name, Labels: backedUp()},
 		Data:       map[string][]byte{encryptionKey: key},
 	}
 	return key, k.Create(ctx, secret)

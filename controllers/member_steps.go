@@ -182,13 +182,13 @@ func (k *members) issueTemporaryPassword(ctx context.Context, member *v1alpha1.M
 			err = k.Create(ctx, secret)
 		}
 	case err != nil:
-	case !metav1.IsControlledBy(secret, member):
+	case !metav1.IsControlledBy(secret, member) && !restored(secret):
 		err = apierrors.NewAlreadyExists(corev1.Resource("secrets"), name.Name)
-	case secret.Annotations[resetTokenAnnotation] != token:
+	case restored(secret) || secret.Annotations[resetTokenAnnotation] != token:
 		var fresh *corev1.Secret
 		fresh, err = k.newTemporarySecret(member, in, token)
 		if err == nil {
-			secret.Annotations, secret.Data = fresh.Annotations, fresh.Data
+			secret.Annotations, secret.OwnerReferences, secret.Data = fresh.Annotations, fresh.OwnerReferences, fresh.Data
 			err = k.Update(ctx, secret)
 		}
 	}
@@ -207,7 +207,7 @@ func (k *members) issueTemporaryPassword(ctx context.Context, member *v1alpha1.M
 func (k *members) newTemporarySecret(member *v1alpha1.Member, in *scope, token string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: member.Namespace, Name: temporarySecretName(member),
+			Namespace: member.Namespace, Name: temporarySecretName(member), Labels: backedUp(),
 			Annotations: map[string]string{resetTokenAnnotation: token},
 		},
 		Type: corev1.SecretTypeBasicAuth,
@@ -231,15 +231,45 @@ func temporaryPassword() string {
 	return strings.Join(append(groups, text), "-")
 }
 
+// restored tells whether a Secret of a member's name may have come out of a
+// backup, which leaves away whose it was.
+func restored(secret metav1.Object) bool {
+	full, known := secret.(*corev1.Secret)
+	return secret.GetLabels()[v1alpha1.BackupLabel] == v1alpha1.BackupRequired && metav1.GetControllerOf(secret) == nil &&
+		(!known || full.Type == corev1.SecretTypeBasicAuth)
+}
+
 // temporarySecret is the metadata of the member's Secret in the cache, or nil.
+// One out of a backup becomes the member's again.
 func (k *members) temporarySecret(ctx context.Context, member *v1alpha1.Member) (*metav1.PartialObjectMetadata, error) {
 	secret := &metav1.PartialObjectMetadata{}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	err := k.Get(ctx, client.ObjectKey{Namespace: member.Namespace, Name: temporarySecretName(member)}, secret)
-	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(secret, member) {
-		return nil, nil
+	switch {
+	case err != nil:
+		return nil, client.IgnoreNotFound(err)
+	case metav1.IsControlledBy(secret, member):
+		return secret, nil
+	case restored(secret):
+		if adopted, err := k.adopt(ctx, member); err != nil || !adopted {
+			return nil, err
+		}
+		return secret, nil
 	}
-	return secret, err
+	return nil, nil
+}
+
+// adopt makes a Secret out of a backup the member's own, and tells whether it is.
+func (k *members) adopt(ctx context.Context, member *v1alpha1.Member) (bool, error) {
+	secret := &corev1.Secret{}
+	err := k.uncached.Get(ctx, client.ObjectKey{Namespace: member.Namespace, Name: temporarySecretName(member)}, secret)
+	if err != nil || !restored(secret) {
+		return false, client.IgnoreNotFound(err)
+	}
+	if err := controllerutil.SetControllerReference(member, secret, k.Scheme()); err != nil {
+		return false, err
+	}
+	return true, k.Update(ctx, secret)
 }
 
 // deleteTemporarySecret deletes the member's Secret where there is one.

@@ -38,6 +38,11 @@ func derivedName(name, suffix string) string {
 	return name[:maxNameLength-len(suffix)-len(mark)] + mark + suffix
 }
 
+// backedUp are the labels of a Secret that a backup needs.
+func backedUp() map[string]string {
+	return map[string]string{v1alpha1.BackupLabel: v1alpha1.BackupRequired}
+}
+
 // createdOrDeleted passes what makes references resolve or break.
 var createdOrDeleted = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {

@@ -85,4 +85,10 @@ const (
 	// password or a new mailed link (O3.3, O3.5). Any text serves, for example
 	// the time; status.password.lastReset echoes it once done.
 	ResetPasswordAnnotation = "identity.tegata.dev/reset-password" // #nosec G101 -- an annotation's name
+
+	// BackupLabel, with value BackupRequired, marks the Secrets that a backup
+	// needs beside the database.
+	BackupLabel = "identity.tegata.dev/backup"
+	// BackupRequired is the value of BackupLabel.
+	BackupRequired = "required"
 )
