@@ -51,7 +51,7 @@ type options struct {
 	namespace     string
 	leaderElect   bool
 	metricsSecure bool
-	checkURL      string
+	checkMember   string
 	level         slog.Level
 	showVersion   bool
 }
@@ -67,8 +67,9 @@ func main() {
 	case o.showVersion:
 		fmt.Println(version)
 		return
-	case o.checkURL != "":
-		if err := check(ctrl.SetupSignalHandler(), o.checkURL); err != nil {
+	case o.checkMember != "":
+		ctrl.SetLogger(logr.Discard())
+		if err := checkMember(ctrl.SetupSignalHandler(), o.checkMember, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, "tegata-operator:", err)
 			os.Exit(1)
 		}
@@ -98,7 +99,7 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "`namespace` this operator runs in; only its pods may reach the servers' admin API (default $POD_NAMESPACE)")
 	flags.IntVar(&o.memberWorkers, "member-workers", 32, "how many members are worked on at once")
 	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
-	flags.StringVar(&o.checkURL, "check-url", "", "get this `URL` until it answers 200, for a minute at most, and exit; needs no cluster")
+	flags.StringVar(&o.checkMember, "check-member", "", "reset the password of this `namespace/name`, log in as it once through its server's Service, and exit: what helm test does")
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
@@ -106,7 +107,7 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	switch {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q: everything is set by flags, see --help", flags.Arg(0))
-	case o.showVersion || o.checkURL != "":
+	case o.showVersion || o.checkMember != "":
 		return o, nil
 	case o.leaderElect && o.namespace == "":
 		return o, errors.New("--leader-elect needs --namespace: where the lease is kept")
@@ -127,11 +128,9 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	}
 	// The API server's priority and fairness limits us better than a fixed rate.
 	config.QPS = -1
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
+	scheme, err := newScheme()
+	if err != nil {
+		return err
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
@@ -171,4 +170,15 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// newScheme knows the cluster's own kinds and ours.
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return scheme, nil
 }
