@@ -160,10 +160,10 @@ func (s *Store) Digests(ctx context.Context, after admin.Key, limit int) ([]admi
 	if !storable(string(after.Kind), after.Tenant, after.Name) {
 		return nil, fmt.Errorf("%w: the key is not text", admin.ErrInvalid)
 	}
-	query := `SELECT kind, tenant, name, digest, owner FROM (
-			SELECT 'Tenant' AS kind, slug AS tenant, '' AS name, digest, owner FROM tenants WHERE deleted_at IS NULL
-			UNION ALL SELECT 'Member', tenant, name, digest, owner FROM members WHERE deleted_at IS NULL
-			UNION ALL SELECT kind, tenant, name, digest, owner FROM objects
+	query := `SELECT kind, tenant, name, digest, owner, tenant_owner FROM (
+			SELECT 'Tenant' AS kind, slug AS tenant, '' AS name, digest, owner, '' AS tenant_owner FROM tenants WHERE deleted_at IS NULL
+			UNION ALL SELECT 'Member', m.tenant, m.name, m.digest, m.owner, t.owner FROM members m JOIN tenants t ON t.slug = m.tenant WHERE m.deleted_at IS NULL
+			UNION ALL SELECT o.kind, o.tenant, o.name, o.digest, o.owner, t.owner FROM objects o JOIN tenants t ON t.slug = o.tenant
 		) AS published
 		WHERE (kind COLLATE "C", tenant COLLATE "C", name COLLATE "C") > ($1, $2, $3)
 		ORDER BY kind COLLATE "C", tenant COLLATE "C", name COLLATE "C" LIMIT $4`
@@ -178,7 +178,7 @@ func (s *Store) Digests(ctx context.Context, after admin.Key, limit int) ([]admi
 func scanDigest(rows *sql.Rows) (admin.KeyDigest, error) {
 	var d admin.KeyDigest
 	var kind string
-	err := rows.Scan(&kind, &d.Key.Tenant, &d.Key.Name, &d.Digest, &d.Owner)
+	err := rows.Scan(&kind, &d.Key.Tenant, &d.Key.Name, &d.Digest, &d.Owner, &d.TenantOwner)
 	d.Key.Kind = admin.Kind(kind)
 	return d, err
 }

@@ -203,13 +203,18 @@ func (b *batch) refuse(key admin.Key, problem admin.Problem, resource string) (a
 	return admin.Result{Problem: &problem}, err
 }
 
-// declaredBeside tells that the change comes from the tenant's own namespace.
-// Another namespace may claim the slug too, and what it declares must reach
-// nobody else's tenant.
-func (t *batchTenant) declaredBeside(change admin.Change) bool {
-	theirs, _, _ := strings.Cut(change.Owner, "/")
-	ours, _, _ := strings.Cut(t.owner, "/")
-	return theirs == ours
+// holds tells that what the change is about belongs to this tenant. Another
+// Tenant may claim the slug too, and what is declared for that one must reach
+// nobody else's.
+func (t *batchTenant) holds(change admin.Change) bool {
+	return t.live && t.owner == change.TenantOwner
+}
+
+// sameNamespace tells that two owners, each "namespace/name", are of one namespace.
+func sameNamespace(one, other string) bool {
+	first, _, _ := strings.Cut(one, "/")
+	second, _, _ := strings.Cut(other, "/")
+	return first == second
 }
 
 func (b *batch) tenantMissing(tenant *batchTenant, key admin.Key) (admin.Result, error) {
@@ -218,8 +223,8 @@ func (b *batch) tenantMissing(tenant *batchTenant, key admin.Key) (admin.Result,
 		Message: fmt.Sprintf("tenant %s is not published on this server; create it or wait until it is ready", key.Tenant),
 	}
 	if tenant.live {
-		// Another namespace has the slug, and the key may be one of its own: that
-		// one's wait must stay as it is.
+		// Another Tenant has the slug, and the key may be one of its own: that one's
+		// wait must stay as it is. This one is told when its own Tenant is published.
 		return admin.Result{Problem: &problem}, nil
 	}
 	return b.refuse(key, problem, tenantResource(key.Tenant))

@@ -22,7 +22,7 @@ func (b *batch) applyMember(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live || !tenant.declaredBeside(change) {
+	if !tenant.holds(change) {
 		return b.tenantMissing(tenant, key)
 	}
 	old, err := b.member(key)
@@ -36,7 +36,7 @@ func (b *batch) applyMember(change admin.Change) (admin.Result, error) {
 		if tenant, err = b.lock(key.Tenant); err != nil {
 			return admin.Result{}, err
 		}
-		if !tenant.live || !tenant.declaredBeside(change) {
+		if !tenant.holds(change) {
 			return b.tenantMissing(tenant, key)
 		}
 		if old, err = b.member(key); err != nil {
@@ -278,11 +278,14 @@ func (b *batch) sendLinkIfDue(row, old *memberRow, reset string) error {
 func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	key := change.Key
 	tenant, err := b.lock(key.Tenant)
-	if err != nil || tenant.live && !tenant.declaredBeside(change) {
+	if err != nil {
 		return admin.Result{}, err
 	}
-	if err := b.stopWaiting(key); err != nil {
-		return admin.Result{}, err
+	if !tenant.live || tenant.holds(change) {
+		// Elsewhere the wait is that of the holder's object.
+		if err := b.stopWaiting(key); err != nil {
+			return admin.Result{}, err
+		}
 	}
 	row, err := b.member(key)
 	if err != nil || row == nil || row.deleted || row.owner != change.Owner {

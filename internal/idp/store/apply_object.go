@@ -37,7 +37,7 @@ func (b *batch) applyObject(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live || !tenant.declaredBeside(change) {
+	if !tenant.holds(change) {
 		return b.tenantMissing(tenant, key)
 	}
 	row, err := b.object(key)
@@ -47,7 +47,7 @@ func (b *batch) applyObject(change admin.Change) (admin.Result, error) {
 	if tenant, err = b.lock(key.Tenant); err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live || !tenant.declaredBeside(change) {
+	if !tenant.holds(change) {
 		return b.tenantMissing(tenant, key)
 	}
 	if row, err = b.object(key); err != nil {
@@ -122,11 +122,14 @@ func (b *batch) storeObject(change admin.Change, digest, entityID string) error 
 func (b *batch) deleteObject(change admin.Change) (admin.Result, error) {
 	key := change.Key
 	tenant, err := b.lock(key.Tenant)
-	if err != nil || tenant.live && !tenant.declaredBeside(change) {
+	if err != nil {
 		return admin.Result{}, err
 	}
-	if err := b.stopWaiting(key); err != nil {
-		return admin.Result{}, err
+	if !tenant.live || tenant.holds(change) {
+		// Elsewhere the wait is that of the holder's object.
+		if err := b.stopWaiting(key); err != nil {
+			return admin.Result{}, err
+		}
 	}
 	row, err := b.object(key)
 	if err != nil || row == nil || row.owner != change.Owner {

@@ -33,7 +33,7 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 			Message: fmt.Sprintf("slug %s is held by Tenant %s; choose another slug or delete that Tenant", slug, tenant.owner),
 		}, slugResource(slug))
 	}
-	strangers := tenant.exists && !tenant.declaredBeside(change)
+	strangers := tenant.exists && !sameNamespace(tenant.owner, change.Owner)
 	if err := b.storeTenant(change, digest, strangers); err != nil {
 		return admin.Result{}, err
 	}
@@ -61,8 +61,8 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	return b.tenantResult(slug, true)
 }
 
-// storeTenant writes the tenant. Where strangers take a deleted one's slug, the
-// people kept for its restore are not theirs to restore.
+// storeTenant writes the tenant. Where strangers, who are of another namespace,
+// take a deleted one's slug, the people kept for its restore are not theirs to restore.
 func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) error {
 	slug := change.Key.Tenant
 	if strangers {

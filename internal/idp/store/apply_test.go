@@ -364,7 +364,7 @@ func TestDigestsPage(t *testing.T) {
 		}
 		f.Expect(all).To(HaveLen(len(changes)))
 		for _, change := range changes {
-			f.Expect(all).To(ContainElement(admin.KeyDigest{Key: change.Key, Digest: admin.DigestOf(change), Owner: change.Owner}))
+			f.Expect(all).To(ContainElement(admin.KeyDigest{Key: change.Key, Digest: admin.DigestOf(change), Owner: change.Owner, TenantOwner: change.TenantOwner}))
 		}
 	})
 }

@@ -10,7 +10,8 @@ import (
 	"errors"
 )
 
-// cleanupChunk bounds the audit entries deleted in one transaction.
+// cleanupChunk bounds the rows deleted in one transaction, so that log-ins need
+// not wait for a long one.
 const cleanupChunk = 5000
 
 // Cleanup removes what has run out: sessions, flows, links and their mails,
@@ -22,31 +23,27 @@ func (s *Store) Cleanup(ctx context.Context) error {
 	deletedBefore := now - s.options.DeletedRetention.Milliseconds()
 	return errors.Join(
 		s.noticeExpiries(ctx),
-		s.remove(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, now),
-		s.remove(ctx, `DELETE FROM flows WHERE expires_at <= $1`, now),
-		s.remove(ctx, `DELETE FROM password_links WHERE expires_at <= $1`, now),
-		s.remove(ctx, `DELETE FROM outbox WHERE expires_at <= $1`, now),
-		s.remove(ctx, `DELETE FROM attempts WHERE resets_at <= $1`, now),
-		s.remove(ctx, `DELETE FROM members WHERE deleted_at < $1`, deletedBefore),
-		s.remove(ctx, `DELETE FROM tenants WHERE deleted_at < $1 AND NOT EXISTS (SELECT 1 FROM members WHERE members.tenant = tenants.slug)`, deletedBefore),
-		s.removeAudit(ctx, now-s.options.AuditRetention.Milliseconds()),
+		s.remove(ctx, `DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)`, now),
+		s.remove(ctx, `DELETE FROM flows WHERE id_hash IN (SELECT id_hash FROM flows WHERE expires_at <= $1 LIMIT $2)`, now),
+		s.remove(ctx, `DELETE FROM password_links WHERE token_hash IN (SELECT token_hash FROM password_links WHERE expires_at <= $1 LIMIT $2)`, now),
+		s.remove(ctx, `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE expires_at <= $1 LIMIT $2)`, now),
+		// Asked again outside, as an attempt may have renewed the row meanwhile.
+		s.remove(ctx, `DELETE FROM attempts WHERE resets_at <= $1 AND subject IN (SELECT subject FROM attempts WHERE resets_at <= $1 LIMIT $2)`, now),
+		s.remove(ctx, `DELETE FROM members WHERE deleted_at < $1 AND id IN (SELECT id FROM members WHERE deleted_at < $1 LIMIT $2)`, deletedBefore),
+		s.remove(ctx, `DELETE FROM tenants WHERE deleted_at < $1 AND slug IN (SELECT slug FROM tenants t WHERE deleted_at < $1
+			AND NOT EXISTS (SELECT 1 FROM members WHERE members.tenant = t.slug) LIMIT $2)`, deletedBefore),
+		s.remove(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)`, now-s.options.AuditRetention.Milliseconds()),
 	)
 }
 
+// remove runs a statement that deletes what is older than $1, at most $2 rows,
+// until none is left.
 func (s *Store) remove(ctx context.Context, statement string, before int64) error {
-	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(ctx, statement, before)
-		return err
-	})
-}
-
-// removeAudit goes in steps, so that log-ins need not wait for a long one.
-func (s *Store) removeAudit(ctx context.Context, before int64) error {
 	for {
 		var removed int64
 		err := s.write(ctx, func(t *tx) error {
 			var err error
-			removed, err = t.exec(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)`, before, cleanupChunk)
+			removed, err = t.exec(ctx, statement, before, cleanupChunk)
 			return err
 		})
 		if err != nil || removed < cleanupChunk {

@@ -12,13 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // database/sql driver "sqlite"
@@ -30,6 +30,11 @@ var migrations embed.FS
 const (
 	sqliteReaders       = 4
 	postgresConnections = 16
+
+	// migrationLease is how long a starter that died holds up the others, and
+	// migrationWait how long a starter waits for another's migrations.
+	migrationLease = 15 * time.Second
+	migrationWait  = 10 * time.Minute
 )
 
 func (s *Store) connect(ctx context.Context) error {
@@ -79,7 +84,8 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 		// pgx's own message quotes the string, and with it perhaps the password.
 		return errors.New("the PostgreSQL connection string cannot be parsed; use a URL such as postgres://user@host/database or keyword=value pairs")
 	}
-	s.writer = stdlib.OpenDB(*config)
+	s.connector = newConnector(config)
+	s.writer = sql.OpenDB(s.connector)
 	s.reader = s.writer
 	s.writer.SetMaxOpenConns(postgresConnections)
 	s.writer.SetMaxIdleConns(postgresConnections)
@@ -88,6 +94,22 @@ func (s *Store) connectPostgres(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("the PostgreSQL server does not answer or refuses us: %w", err), s.Close())
 	}
 	return nil
+}
+
+// migrationLock lets one process migrate at a time, by a row of a table: advisory
+// locks are there in name only in some engines that speak PostgreSQL's protocol. A
+// process that dies holds the others up until its lease has passed. Where one was
+// only frozen for that long, a migration that two ran fails in one of them and
+// leaves nothing behind, as each is one transaction.
+func migrationLock() (lock.Locker, error) {
+	return lock.NewPostgresTableLocker(
+		lock.WithTableName("migration_lock"),
+		lock.WithTableLeaseDuration(migrationLease),
+		lock.WithTableHeartbeatInterval(migrationLease/5),
+		lock.WithTableLockTimeout(250*time.Millisecond, uint64(migrationWait/(250*time.Millisecond))),
+		lock.WithTableUnlockTimeout(250*time.Millisecond, 20),
+		lock.WithTableLogger(slog.New(slog.DiscardHandler)),
+	)
 }
 
 // migrate brings the schema up to date, forward only.
@@ -101,11 +123,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if s.sqlite {
 		dialect = goose.DialectSQLite3
 	} else {
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := migrationLock()
 		if err != nil {
 			return err
 		}
-		options = append(options, goose.WithSessionLocker(locker))
+		options = append(options, goose.WithLocker(locker))
 	}
 	provider, err := goose.NewProvider(dialect, s.writer, files, options...)
 	if err != nil {

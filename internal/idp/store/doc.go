@@ -8,6 +8,6 @@ SPDX-License-Identifier: Apache-2.0
 //
 // One SQL text serves SQLite and PostgreSQL and keeps to what engines that
 // speak PostgreSQL's protocol have too: no triggers, no sequences, no advisory
-// locks but the one around migrations. Rules that must hold under parallel
+// locks. Rules that must hold under parallel
 // writers are held by unique indexes or by one atomic statement.
 package store

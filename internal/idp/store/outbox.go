@@ -36,7 +36,9 @@ func (t *tx) enqueue(ctx context.Context, row *memberRow, purpose string, payloa
 }
 
 // ClaimMails takes at most limit mails that are due, oldest first; nobody else
-// gets them until lease has passed. A mail that does not unseal is left out
+// gets them until lease has passed. So each mail is sent at least once, and once
+// only unless a sender ends, or loses the database for the rest of the lease,
+// between sending and MailSent. A mail that does not unseal is left out
 // with a log line and comes again after the lease.
 func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) ([]Mail, error) {
 	var due int
@@ -133,7 +135,7 @@ func (t *tx) setMailError(ctx context.Context, tenant, member, reason string) er
 // have not failed yet, failing ones have and are tried again.
 func (s *Store) CountMails(ctx context.Context) (waiting, failing int, err error) {
 	// A member has at most one mail, as a new link kills the earlier one's.
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*), COALESCE(SUM(CASE WHEN m.mail_error <> '' THEN 1 ELSE 0 END), 0)
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), count(CASE WHEN m.mail_error <> '' THEN 1 END)
 		FROM outbox o JOIN members m ON m.tenant = o.tenant AND m.name = o.member WHERE o.expires_at > $1`,
 		s.options.Now().UnixMilli()).Scan(&waiting, &failing)
 	return waiting - failing, failing, describe(err)

@@ -29,6 +29,7 @@ type Store struct {
 	sqlite  bool
 	// reader and writer are one pool for PostgreSQL; SQLite has a single writer.
 	reader, writer *sql.DB
+	connector      *connector // nil for SQLite
 	sealer         *seal.Sealer
 	log            logr.Logger
 	ids            identifiers
@@ -107,16 +108,36 @@ func (s *Store) Close() error {
 	return errors.Join(s.reader.Close(), s.writer.Close())
 }
 
-// Ping reports whether the database answers.
+// pingTimeout bounds how long Ping waits for an answer.
+const pingTimeout = 5 * time.Second
+
+// Ping reports whether the database answers within pingTimeout and, of
+// PostgreSQL, takes writes.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return describe(s.reader.QueryRowContext(ctx, `SELECT 1`).Scan(&one))
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	question := `SELECT current_setting('transaction_read_only')`
+	if s.sqlite {
+		question = `SELECT 'off'`
+	}
+	var readOnly string
+	if err := s.reader.QueryRowContext(ctx, question).Scan(&readOnly); err != nil {
+		if unavailable, ok := errors.AsType[*admin.UnavailableError](describe(err)); ok {
+			return unavailable
+		}
+		return &admin.UnavailableError{Reason: "the database does not answer: " + err.Error()}
+	}
+	if readOnly == "on" {
+		s.connector.doubt()
+		return &admin.UnavailableError{Reason: "the PostgreSQL server is read-only, a standby perhaps"}
+	}
+	return nil
 }
 
 // About tells the version, where the database answers.
 func (s *Store) About(ctx context.Context) (admin.About, error) {
 	if err := s.Ping(ctx); err != nil {
-		return admin.About{}, &admin.UnavailableError{Reason: "the database does not answer: " + err.Error()}
+		return admin.About{}, err
 	}
 	return admin.About{Version: s.options.Version}, nil
 }

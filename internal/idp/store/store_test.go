@@ -57,7 +57,7 @@ func tenantChange(slug string) admin.Change {
 
 func memberChange(tenant, name string) admin.Change {
 	return admin.Change{
-		Key: memberKey(tenant, name), Owner: "team/" + name,
+		Key: memberKey(tenant, name), Owner: "team/" + name, TenantOwner: "team/" + tenant,
 		Member: &admin.Member{Member: directory.Member{
 			Tenant: tenant, Name: name, Mail: name + "@example.com", Person: directory.PersonName{Family: "山田", Given: "花子"},
 			Role: directory.RoleStaff, TimeZone: "Asia/Tokyo", Language: "ja", PasswordSetup: directory.PasswordSetupMailLink,
@@ -67,14 +67,14 @@ func memberChange(tenant, name string) admin.Change {
 
 func groupChange(tenant, name string) admin.Change {
 	return admin.Change{
-		Key: admin.Key{Kind: admin.KindGroup, Tenant: tenant, Name: name}, Owner: "team/" + name,
+		Key: admin.Key{Kind: admin.KindGroup, Tenant: tenant, Name: name}, Owner: "team/" + name, TenantOwner: "team/" + tenant,
 		Group: &directory.Group{Tenant: tenant, Name: name, DisplayName: name},
 	}
 }
 
 func appChange(tenant, name, entityID string) admin.Change {
 	return admin.Change{
-		Key: admin.Key{Kind: admin.KindSAMLApp, Tenant: tenant, Name: name}, Owner: "team/" + name,
+		Key: admin.Key{Kind: admin.KindSAMLApp, Tenant: tenant, Name: name}, Owner: "team/" + name, TenantOwner: "team/" + tenant,
 		App: &directory.App{
 			Tenant: tenant, Kind: directory.KindSAMLApp, Name: name, DisplayName: name,
 			Icon: &directory.Image{ContentType: "image/png", Data: []byte("icon of " + name)},
@@ -84,7 +84,7 @@ func appChange(tenant, name, entityID string) admin.Change {
 }
 
 func deletion(change admin.Change) admin.Change {
-	return admin.Change{Key: change.Key, Owner: change.Owner}
+	return admin.Change{Key: change.Key, Owner: change.Owner, TenantOwner: change.TenantOwner}
 }
 
 func memberKey(tenant, name string) admin.Key {

@@ -9,12 +9,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // querier reads, in or outside of a transaction.
@@ -95,8 +90,11 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 // maxRetries bounds how often a transaction that lost against another is run again.
 const maxRetries = 8
 
-// write runs a transaction, again where it lost against another one. body may
-// run several times and must keep what it learns to itself until it returns nil.
+// write runs a transaction, again where it left nothing behind: it lost against
+// another one, its connection broke before the commit, or the server has become
+// read-only. A commit whose answer got lost is not repeated: nobody knows whether
+// it happened. body may run several times and must keep what it learns to itself
+// until it returns nil.
 func (s *Store) write(ctx context.Context, body func(*tx) error) error {
 	wait := 5 * time.Millisecond
 	for attempt := 0; ; attempt++ {
@@ -105,21 +103,38 @@ func (s *Store) write(ctx context.Context, body func(*tx) error) error {
 			s.wake(t)
 			return nil
 		}
-		if !isSerializationFailure(err) || attempt == maxRetries {
+		if !isWithoutEffect(err) || attempt == maxRetries {
 			return describe(err)
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return describe(ctx.Err())
 		case <-timer.C:
 		}
 		wait *= 2
 	}
 }
 
+// brokenError is a connection's end in the middle of a transaction.
+type brokenError struct{ cause error }
+
+// Error implements error.
+func (e *brokenError) Error() string { return "the connection broke: " + e.cause.Error() }
+
+// Unwrap serves errors.Is.
+func (e *brokenError) Unwrap() error { return e.cause }
+
+// isWithoutEffect tells that the transaction left nothing behind and may succeed
+// when it is run again at once.
+func isWithoutEffect(err error) bool {
+	_, broken := errors.AsType[*brokenError](err)
+	return broken || isSerializationFailure(err) || isReadOnly(err)
+}
+
 func (s *Store) once(ctx context.Context, body func(*tx) error) (*tx, error) {
+	// A dead pooled connection does not get through this: database/sql takes another.
 	sqlTx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -128,6 +143,9 @@ func (s *Store) once(ctx context.Context, body func(*tx) error) (*tx, error) {
 	if err := body(t); err != nil {
 		// The failure is what matters; a rollback that fails too ends with the connection.
 		_ = sqlTx.Rollback()
+		if ctx.Err() == nil && isLost(err) {
+			err = &brokenError{cause: err}
+		}
 		return nil, err
 	}
 	return t, sqlTx.Commit()
@@ -161,44 +179,4 @@ func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, err
 		all = append(all, one)
 	}
 	return all, rows.Err()
-}
-
-func isSerializationFailure(err error) bool {
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return failure.Code == "40001" || failure.Code == "40P01"
-	}
-	return false
-}
-
-// isDataFailure tells that the statement, not the database, is at fault: a
-// constraint or a value that no retry would make fit.
-func isDataFailure(err error) bool {
-	if failure, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return len(failure.Code) == 5 && (failure.Code[:2] == "22" || failure.Code[:2] == "23" || failure.Code[:2] == "54")
-	}
-	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
-		code := failure.Code() & 0xff
-		return code == sqlite3.SQLITE_CONSTRAINT || code == sqlite3.SQLITE_TOOBIG || code == sqlite3.SQLITE_MISMATCH
-	}
-	return false
-}
-
-// describe says in words what SQLite tells by number.
-func describe(err error) error {
-	failure, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return err
-	}
-	switch failure.Code() & 0xff {
-	case sqlite3.SQLITE_READONLY:
-		return fmt.Errorf("the database file or its folder is read-only; make it writable: %w", err)
-	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("the database cannot grow, the disk is full: %w", err)
-	case sqlite3.SQLITE_CANTOPEN:
-		return fmt.Errorf("the database file cannot be opened; its folder must exist and be writable: %w", err)
-	case sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("the database file is not an SQLite database: %w", err)
-	default:
-		return err
-	}
 }

@@ -115,6 +115,9 @@ func (w *world) apply(changes ...admin.Change) {
 	w.t.Helper()
 	for i := range changes {
 		changes[i].Owner = "default/" + changes[i].Key.Name
+		if changes[i].Key.Kind != admin.KindTenant {
+			changes[i].TenantOwner = "default/"
+		}
 	}
 	results, err := w.store.Apply(context.Background(), changes)
 	w.Expect(err).NotTo(HaveOccurred())

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/idp/password"
 )
 
@@ -43,10 +44,16 @@ var (
 	errLinkGone     = &problem{status: http.StatusGone, key: "linkGone"}
 )
 
-// fail answers with the page of an error.
+// databaseRetry is when to come back where the database is away: a failover
+// takes a few seconds.
+const databaseRetry = 5 * time.Second
+
+// fail answers with the page of an error. It touches no cookie: whoever is
+// logged in stays so while the database is away.
 func (s *Site) fail(v *visit, err error) {
 	var shown *problem
 	var busy *password.BusyError
+	var unavailable *admin.UnavailableError
 	switch {
 	case errors.As(err, &shown):
 	case errors.As(err, &busy):
@@ -55,6 +62,11 @@ func (s *Site) fail(v *visit, err error) {
 		// The browser has gone; nobody reads a page.
 		v.w.WriteHeader(http.StatusServiceUnavailable)
 		return
+	case errors.As(err, &unavailable), errors.Is(err, context.DeadlineExceeded):
+		s.Log.Error(err, "Failed to answer a request because the database is away or slow", "requestID", requestID(v.r), "route", routeOf(v.r))
+		shown = &problem{status: http.StatusServiceUnavailable, key: "unavailable", retryAfter: databaseRetry}
+		// The menu would ask the database once more.
+		v.account = nil
 	default:
 		s.Log.Error(err, "Failed to answer a request", "requestID", requestID(v.r), "route", routeOf(v.r))
 		shown = errInternal

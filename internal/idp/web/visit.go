@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"tegata.dev/tegata/internal/idp/store"
 )
@@ -28,9 +29,16 @@ type visit struct {
 
 func (v *visit) context() context.Context { return v.r.Context() }
 
+// requestTimeout bounds what a request waits for the database and for its turn
+// at hashing; it leaves time to answer before the connection's own limit.
+const requestTimeout = 20 * time.Second
+
 // page serves a handler whose errors become pages.
 func (s *Site) page(serve func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		r = r.WithContext(ctx)
 		v := &visit{site: s, w: w, r: r, language: s.guestLanguage(r)}
 		if err := serve(v); err != nil {
 			s.fail(v, err)

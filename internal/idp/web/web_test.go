@@ -56,7 +56,7 @@ func TestEveryTextIsThere(t *testing.T) {
 	for _, role := range []directory.Role{directory.RoleSuperAdmin, directory.RoleGroupCreator, directory.RoleStaff} {
 		keys = append(keys, "role."+string(role))
 	}
-	for _, key := range []string{"notFound", "forgedForm", "badForm", "tooLarge", "internal", "linkGone", "busy", "unknownIssuer",
+	for _, key := range []string{"notFound", "forgedForm", "badForm", "tooLarge", "internal", "unavailable", "linkGone", "busy", "unknownIssuer",
 		"badRequest", "appGone", "appForbidden", "otherTenant", "noNameID"} {
 		keys = append(keys, "problem."+key+".title", "problem."+key+".text")
 	}
