@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -33,9 +34,12 @@ import (
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups="",resources=services;persistentvolumeclaims,verbs=get;create;patch
-// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=create;patch
-// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=create;patch
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // identityServers is the controller of IdentityServer.
@@ -64,7 +68,7 @@ const (
 func (k *identityServers) newObject() *v1alpha1.IdentityServer { return &v1alpha1.IdentityServer{} }
 
 func (k *identityServers) setup(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
+	controller := ctrl.NewControllerManagedBy(mgr).
 		Named("identityserver").
 		For(&v1alpha1.IdentityServer{}, builder.WithPredicates(declared)).
 		Owns(&appsv1.Deployment{}).
@@ -72,10 +76,14 @@ func (k *identityServers) setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofSameOrigin), builder.WithPredicates(originsChanged)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(ofTenant), builder.WithPredicates(createdOrDeleted)).
 		WatchesRawSource(k.wakers.servers).
-		WithOptions(controllerOptions(serverWorkers)).
-		Complete(&reconciler[*v1alpha1.IdentityServer]{
-			client: k.Client, events: mgr.GetEventRecorder("identityserver-controller"), kind: k,
-		})
+		WithOptions(controllerOptions(serverWorkers))
+	// HTTPRoutes are not watched: a cluster without the Gateway API has no such kind.
+	for _, object := range watchedParts() {
+		controller.Owns(object, builder.OnlyMetadata, builder.WithPredicates(altered))
+	}
+	return controller.Complete(&reconciler[*v1alpha1.IdentityServer]{
+		client: k.Client, events: mgr.GetEventRecorder("identityserver-controller"), kind: k,
+	})
 }
 
 // ofSecret wakes the servers that a Secret configures, and the one it was made for.
@@ -121,6 +129,9 @@ func (k *identityServers) attempt(ctx context.Context, server *v1alpha1.Identity
 	k.serve(ctx, name, config, serving)
 	report.Add(running(config, serving, err))
 	report.RequeueAfter(serving.LookAgain)
+	if missing := serving.Unresolved; missing != nil {
+		report.Add(unresolved(missing))
+	}
 	if refused := (*InvalidError)(nil); errors.As(err, &refused) {
 		report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, refused.Message))
 	}
@@ -150,10 +161,12 @@ func (k *identityServers) serve(ctx context.Context, name types.NamespacedName, 
 
 // running tells what Ensure came to.
 func running(config ServerConfig, serving Serving, err error) status.Outcome {
-	refused := (*InvalidError)(nil)
+	refused, conflict := (*InvalidError)(nil), (*ConflictError)(nil)
 	switch {
 	case errors.As(err, &refused):
 		return mustAct(v1alpha1.PublishedCondition, v1alpha1.StartFailedReason, "What runs is not as declared, as the spec is not valid.")
+	case errors.As(err, &conflict):
+		return mustAct(v1alpha1.PublishedCondition, v1alpha1.ConflictReason, conflict.Message)
 	case err != nil:
 		return startFailed(err)
 	case serving.Waiting != "":
@@ -161,8 +174,18 @@ func running(config ServerConfig, serving Serving, err error) status.Outcome {
 	}
 	return status.Outcome{
 		Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.RunningReason,
-		Message: fmt.Sprintf("Serving %s.", config.ExternalURL),
+		Message: strings.TrimSpace(fmt.Sprintf("Serving %s. %s", config.ExternalURL, serving.Remark)),
 	}
+}
+
+// unresolved tells what the server serves without. Nothing tells when it can
+// be used, so the launcher asks for another look.
+func unresolved(what *Unresolved) status.Outcome {
+	reason := v1alpha1.InvalidReferenceReason
+	if what.Missing {
+		reason = v1alpha1.ReferenceNotFoundReason
+	}
+	return mustAct(v1alpha1.ResolvedRefsCondition, reason, what.Message)
 }
 
 // launcher is the one for the server's mode, which never changes.

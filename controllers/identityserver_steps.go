@@ -100,6 +100,7 @@ func deploymentConfig(server *v1alpha1.IdentityServer) *DeploymentConfig {
 		Owner:      *metav1.NewControllerRef(server, v1alpha1.GroupVersion.WithKind("IdentityServer")),
 		Replicas:   max(spec.Deployment.Replicas, 1),
 		Image:      spec.Deployment.Image,
+		Version:    spec.Deployment.Version,
 		KeySecret:  SecretKey{encryptionSecretName(server.Name), encryptionKey},
 		VolumeSize: resource.MustParse("1Gi"),
 	}
@@ -117,7 +118,28 @@ func deploymentConfig(server *v1alpha1.IdentityServer) *DeploymentConfig {
 	if mail := spec.Mail; mail != nil && mail.SMTP.CredentialsSecretRef != nil {
 		config.MailSecret = mail.SMTP.CredentialsSecretRef.Name
 	}
+	if ingress := spec.Deployment.Ingress; ingress != nil {
+		config.Ingress = &IngressConfig{
+			ClassName: ingress.ClassName, TLSSecretName: ingress.TLSSecretName,
+			Annotations: texts(ingress.Annotations), Labels: texts(ingress.Labels),
+		}
+	}
+	if route := spec.Deployment.HTTPRoute; route != nil {
+		config.HTTPRoute = &HTTPRouteConfig{Annotations: texts(route.Annotations), Labels: texts(route.Labels)}
+		for _, parent := range route.ParentRefs {
+			config.HTTPRoute.Parents = append(config.HTTPRoute.Parents, RouteParent(parent))
+		}
+	}
 	return config
+}
+
+// texts are the values of a map as plain strings.
+func texts[M ~map[string]V, V ~string](values M) map[string]string {
+	plain := make(map[string]string, len(values))
+	for key, value := range values {
+		plain[key] = string(value)
+	}
+	return plain
 }
 
 func (k *identityServers) gatherMail(ctx context.Context, server *v1alpha1.IdentityServer, config *ServerConfig, report *status.Report) bool {

@@ -43,6 +43,20 @@ type Serving struct {
 	ServiceName string
 	// LookAgain is when Ensure must be called again without any event; zero is never.
 	LookAgain time.Duration
+	// Unresolved is something that the spec names and that cannot be used; nil
+	// where all can.
+	Unresolved *Unresolved
+	// Remark is a sentence on what a server that runs as declared still lacks; may be empty.
+	Remark string
+}
+
+// Unresolved tells of something outside that the spec names and that cannot be
+// used. The server serves nevertheless.
+type Unresolved struct {
+	// Missing is set where it does not exist at all.
+	Missing bool
+	// Message says what to do; a whole sentence.
+	Message string
 }
 
 // InvalidError is an error of Ensure that lasts until a person changes the spec.
@@ -52,6 +66,15 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string { return e.Message }
+
+// ConflictError is an error of Ensure that lasts until a person clears away an
+// object of somebody else.
+type ConflictError struct {
+	// Message says which object is in the way; a whole sentence.
+	Message string
+}
+
+func (e *ConflictError) Error() string { return e.Message }
 
 // ServerConfig is an identity server's configuration with every Secret read.
 // It never prints.
@@ -74,8 +97,9 @@ type DeploymentConfig struct {
 	// Owner is the IdentityServer, which takes what is made for it along.
 	Owner    metav1.OwnerReference
 	Replicas int32
-	// Image is empty for that of the operator's version.
-	Image string
+	// Image is empty for that of the operator, at Version or else its own.
+	Image   string
+	Version string
 	// PodTemplate is a strategic merge patch in JSON; may be empty.
 	PodTemplate []byte
 	// KeySecret holds the sealing key.
@@ -87,6 +111,32 @@ type DeploymentConfig struct {
 	// VolumeSize and StorageClassName are SQLite's.
 	VolumeSize       resource.Quantity
 	StorageClassName string
+	// Ingress and HTTPRoute bring requests from outside; nil is none.
+	Ingress   *IngressConfig
+	HTTPRoute *HTTPRouteConfig
+}
+
+// IngressConfig is an Ingress to a server.
+type IngressConfig struct {
+	// ClassName is empty for the cluster's default, TLSSecretName for the
+	// controller's default certificate.
+	ClassName, TLSSecretName string
+	Annotations, Labels      map[string]string
+}
+
+// HTTPRouteConfig is an HTTPRoute to a server.
+type HTTPRouteConfig struct {
+	Parents             []RouteParent
+	Annotations, Labels map[string]string
+}
+
+// RouteParent is a Gateway or a listener of it, in the words of the Gateway
+// API's ParentReference. All but Name may be empty.
+type RouteParent struct {
+	Name        string `json:"name"`
+	Namespace   string `json:"namespace,omitempty"`
+	SectionName string `json:"sectionName,omitempty"`
+	Port        int32  `json:"port,omitempty"`
 }
 
 // SecretKey names a key of a Secret in the server's namespace.

@@ -15,6 +15,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.embedded) != has(self.deployment)",message="say where the server runs: set exactly one of deployment (pods of its own) and embedded (in the operator's process)"
 // +kubebuilder:validation:XValidation:rule="has(self.embedded) == has(oldSelf.embedded)",message="the mode is immutable, as the data does not move; delete the IdentityServer and make it again on the same database instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.deployment) || !has(self.deployment.replicas) || self.deployment.replicas <= 1 || (has(self.storage) && has(self.storage.postgres))",message="more than one replica needs storage.postgres; a SQLite file belongs to one process"
+// +kubebuilder:validation:XValidation:rule="!has(self.deployment) || !(has(self.deployment.ingress) || has(self.deployment.httpRoute)) || self.externalURL.matches('(?i)^https?://([a-z0-9]([-a-z0-9]*[a-z0-9])?[.])*[a-z]([-a-z0-9]*[a-z0-9])?(:[0-9]+)?$')",message="deployment.ingress and deployment.httpRoute are for host names, and externalURL has an address or no valid name: give it a DNS name, or leave both out and bring requests to the Service yourself"
 type IdentityServerSpec struct {
 	// externalURL is the address members and service providers see, without a
 	// path, for example https://id.example.co.jp. It is part of every SAML
@@ -77,6 +78,7 @@ type EmbeddedServer struct {
 }
 
 // DeployedServer runs the IdP in pods of its own, behind the Service "<name>-idp".
+// +kubebuilder:validation:XValidation:rule="!(has(self.image) && has(self.version))",message="set at most one of image and version: an image says itself which version it is"
 type DeployedServer struct {
 	// replicas is how many pods serve. More than one needs storage.postgres. Absent: 1.
 	// +optional
@@ -84,11 +86,29 @@ type DeployedServer struct {
 	// +kubebuilder:validation:Maximum=100
 	Replicas int32 `json:"replicas,omitempty"`
 
-	// image of the server. Absent: the one of the operator's own version.
+	// image of the server. Absent: the one of version.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	Image string `json:"image,omitempty"`
+
+	// version of the server, for example v1.4.0: a tag of the image that the
+	// operator runs otherwise. Absent: the operator's own version.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_][A-Za-z0-9_.-]*$')",message="must be the tag of an image, for example v1.4.0: letters, digits, '_', '.' and '-', not beginning with '.' or '-'"
+	Version string `json:"version,omitempty"`
+
+	// ingress makes the Ingress "<name>-idp", which brings requests for the host
+	// of externalURL to the server. Absent: none is made.
+	// +optional
+	Ingress *ServerIngress `json:"ingress,omitempty"`
+
+	// httpRoute makes the HTTPRoute "<name>-idp" of the Gateway API, which brings
+	// requests for the host of externalURL to the server. Absent: none is made.
+	// +optional
+	HTTPRoute *ServerHTTPRoute `json:"httpRoute,omitempty"`
 
 	// podTemplate is merged over the pod template that the operator makes, as a
 	// strategic merge patch: resources, node selectors, tolerations, labels. The
@@ -98,6 +118,97 @@ type DeployedServer struct {
 	// +kubebuilder:validation:Schemaless
 	PodTemplate *runtime.RawExtension `json:"podTemplate,omitempty"`
 }
+
+// ServerIngress is the Ingress to a server.
+type ServerIngress struct {
+	// className is the IngressClass. Absent: the cluster's default at the time
+	// when the Ingress is made.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClassName string `json:"className,omitempty"`
+
+	// tlsSecretName is the Secret in this namespace with the certificate of the
+	// host; cert-manager and the like may write it. Absent: the controller's
+	// default certificate, and TLS all the same where externalURL is https.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	TLSSecretName string `json:"tlsSecretName,omitempty"`
+
+	// annotations of the Ingress, which is how controllers take their settings.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=64
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+
+	// labels of the Ingress.
+	// +optional
+	Labels ExtraLabels `json:"labels,omitempty"`
+}
+
+// ServerHTTPRoute is the HTTPRoute to a server.
+type ServerHTTPRoute struct {
+	// parentRefs are the Gateways that take the requests and end TLS.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	ParentRefs []GatewayReference `json:"parentRefs,omitempty"`
+
+	// annotations of the HTTPRoute.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=64
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+
+	// labels of the HTTPRoute.
+	// +optional
+	Labels ExtraLabels `json:"labels,omitempty"`
+}
+
+// GatewayReference names a Gateway, or one listener of it.
+type GatewayReference struct {
+	// name of the Gateway.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// namespace of the Gateway, whose listeners must admit this one. Absent: this namespace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// sectionName is the listener. Absent: every one that fits.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SectionName string `json:"sectionName,omitempty"`
+
+	// port of the listener. Absent: any.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
+
+// LabelValue is the value of a label.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+type LabelValue string
+
+// ExtraLabels are labels beside the operator's own.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:MaxProperties=32
+// +kubebuilder:validation:XValidation:rule="!('app.kubernetes.io/name' in self || 'app.kubernetes.io/instance' in self || 'app.kubernetes.io/managed-by' in self)",message="app.kubernetes.io/name, app.kubernetes.io/instance and app.kubernetes.io/managed-by are the operator's own; leave them out"
+type ExtraLabels map[string]LabelValue
 
 // Storage is where the server keeps its database.
 // +kubebuilder:validation:XValidation:rule="has(self.sqlite) != has(self.postgres)",message="set exactly one of sqlite and postgres"
@@ -233,7 +344,7 @@ type IdentityServerStatus struct {
 	// version of the server that runs.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:MaxLength=128
 	Version string `json:"version,omitempty"`
 
 	// storage is where the data is: SQLite or PostgreSQL.
@@ -245,8 +356,8 @@ type IdentityServerStatus struct {
 	// +optional
 	Replicas *int32 `json:"replicas,omitempty"`
 
-	// service is the Service that browsers' requests go to, with deployment:
-	// point your Ingress or HTTPRoute at its port 80.
+	// service is the Service that browsers' requests go to, at port 80, with
+	// deployment.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

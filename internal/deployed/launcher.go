@@ -25,6 +25,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,6 +45,10 @@ const pingTimeout = 5 * time.Second
 // lookAgain bounds how long certificates go unrenewed, and what somebody
 // deleted stays away, where no event tells.
 const lookAgain = time.Hour
+
+// lookSoon is when something outside is looked at again that no event tells of:
+// another's object that is in the way, a Gateway that does not take the route.
+const lookSoon = time.Minute
 
 // Options are what every server has in common.
 type Options struct {
@@ -67,6 +72,8 @@ type Launcher struct {
 
 	mu      sync.Mutex
 	running map[types.NamespacedName]*connection
+	// pruned are the optional kinds of which a server is known to have no object.
+	pruned map[types.NamespacedName]map[string]bool
 }
 
 // connection is how a server's admin API is reached.
@@ -84,7 +91,10 @@ func NewLauncher(c client.Client, uncached client.Reader, o Options) *Launcher {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Launcher{client: c, uncached: uncached, options: o, running: map[types.NamespacedName]*connection{}}
+	return &Launcher{
+		client: c, uncached: uncached, options: o,
+		running: map[types.NamespacedName]*connection{}, pruned: map[types.NamespacedName]map[string]bool{},
+	}
 }
 
 // OnExit does nothing: pods that end are seen by the watch on the Deployment.
@@ -98,20 +108,22 @@ func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config
 	if err != nil {
 		return l.known(name), err
 	}
-	image, version := d.Image, ""
-	if image == "" {
-		image, version = l.options.Image, l.options.Version
+	image, version, err := imageOf(d, l.options)
+	if err != nil {
+		return l.known(name), err
 	}
-	if image == "" {
-		return l.known(name), &controllers.InvalidError{Message: "No image is known: set spec.deployment.image or the operator's --idp-image."}
-	}
-	applied := l.applyAll(ctx, objects(name, config, image, revision(config), l.options.OperatorNamespace), d.PodTemplate)
+	applied := l.applyAll(ctx, objects(name, config, image, revision(config), l.options.OperatorNamespace), d)
+	route, routeErr := l.ensureRoute(ctx, name, config)
+	applied = errors.Join(applied, routeErr, l.prune(ctx, name, config))
 	serving, err := l.observe(ctx, name, config, secured, version)
 	if applied != nil {
 		// Pods that are missing are a consequence of what could not be applied.
 		err = applied
 	}
-	serving.LookAgain = lookAgain
+	serving.Unresolved, serving.Remark, serving.LookAgain = route.unresolved, route.remark, lookAgain
+	if conflict := (*controllers.ConflictError)(nil); !route.settled() || errors.As(err, &conflict) {
+		serving.LookAgain = lookSoon
+	}
 	return serving, err
 }
 
@@ -131,6 +143,7 @@ func (l *Launcher) known(name types.NamespacedName) controllers.Serving {
 func (l *Launcher) Stop(_ context.Context, name types.NamespacedName) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.pruned, name)
 	if old := l.running[name]; old != nil {
 		old.http.CloseIdleConnections()
 		delete(l.running, name)
@@ -150,20 +163,20 @@ func revision(config controllers.ServerConfig) string {
 }
 
 // applyAll applies every object, also after one that could not be.
-func (l *Launcher) applyAll(ctx context.Context, all []client.Object, podTemplate []byte) error {
+func (l *Launcher) applyAll(ctx context.Context, all []client.Object, d *controllers.DeploymentConfig) error {
 	var failed []error
 	for _, object := range all {
-		if err := l.apply(ctx, object, podTemplate); err != nil {
+		if err := l.apply(ctx, object, d); err != nil {
 			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// apply applies one object server-side, which writes nothing where nothing changed.
-func (l *Launcher) apply(ctx context.Context, object client.Object, podTemplate []byte) error {
-	if workload, ok := object.(*appsv1.Deployment); ok && len(podTemplate) > 0 {
-		if err := overlay(&workload.Spec.Template, podTemplate); err != nil {
+// apply applies one object.
+func (l *Launcher) apply(ctx context.Context, object client.Object, d *controllers.DeploymentConfig) error {
+	if workload, ok := object.(*appsv1.Deployment); ok && len(d.PodTemplate) > 0 {
+		if err := overlay(&workload.Spec.Template, d.PodTemplate); err != nil {
 			return err
 		}
 	}
@@ -175,15 +188,28 @@ func (l *Launcher) apply(ctx context.Context, object client.Object, podTemplate 
 	declared := &unstructured.Unstructured{Object: content}
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(content, "spec", "template", "metadata", "creationTimestamp")
-	err = l.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)
+	return l.applyDeclared(ctx, declared, d.Owner)
+}
+
+// applyDeclared applies one object server-side, which writes nothing where
+// nothing changed, and reads back what it is then. Another's is left alone.
+func (l *Launcher) applyDeclared(ctx context.Context, declared *unstructured.Unstructured, owner metav1.OwnerReference) error {
+	kind, name := declared.GetKind(), declared.GetName()
+	// A volume is nobody's: it outlives its server, and may come from a backup.
+	if len(declared.GetOwnerReferences()) > 0 {
+		if err := l.claim(ctx, declared, owner); err != nil {
+			return err
+		}
+	}
+	err := l.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(declared), fieldOwner, client.ForceOwnership)
 	switch {
 	case err == nil:
 		return nil
 	case apierrors.IsInvalid(err):
 		reason, _, _ := strings.Cut(err.Error(), "\n") // a comparison of whole specs may follow
-		return &controllers.InvalidError{Message: fmt.Sprintf("%s: %s.", blame[declared.GetKind()], reason)}
+		return &controllers.InvalidError{Message: fmt.Sprintf("%s: %s.", blame[kind], reason)}
 	}
-	return fmt.Errorf("apply %s %s: %w", declared.GetKind(), declared.GetName(), err)
+	return fmt.Errorf("apply %s %s: %w", kind, name, err)
 }
 
 // blame says which part of the spec makes an object that the API server refuses.
@@ -193,6 +219,8 @@ var blame = map[string]string{
 	"Service":               "The name of the IdentityServer does not make names of Services",
 	"NetworkPolicy":         "The network policy was refused",
 	"PodDisruptionBudget":   "The disruption budget was refused",
+	"Ingress":               "Correct spec.deployment.ingress",
+	"HTTPRoute":             "Correct spec.deployment.httpRoute",
 }
 
 // overlay merges the user's template over ours.

@@ -62,10 +62,11 @@ func selector(name string) *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "tegata-idp", "app.kubernetes.io/instance": name}}
 }
 
-// objects is everything that one server consists of, beside its Secrets.
+// objects is everything that one server consists of, beside its Secrets and
+// its HTTPRoute, of which a cluster may not have the kind.
 func objects(name types.NamespacedName, config controllers.ServerConfig, image, revision, operatorNamespace string) []client.Object {
 	all := []client.Object{
-		service(name, workloadName(name.Name), config, 80, sitePort, "http"),
+		service(name, workloadName(name.Name), config, siteServicePort, sitePort, "http"),
 		service(name, adminName(name.Name), config, adminPort, adminPort, "admin"),
 		service(name, metricsName(name.Name), config, metricsPort, metricsPort, "metrics"),
 		networkPolicy(name, config, operatorNamespace),
@@ -74,10 +75,38 @@ func objects(name types.NamespacedName, config controllers.ServerConfig, image, 
 	if config.PostgresDSN == "" {
 		all = append(all, volumeClaim(name, config))
 	}
-	if config.Deployment.Replicas > 1 {
+	if declares(config, "PodDisruptionBudget") {
 		all = append(all, disruptionBudget(name, config))
 	}
+	if declares(config, "Ingress") {
+		all = append(all, ingress(name, config))
+	}
 	return all
+}
+
+// imageOf is the image to run and its version, which is unknown of an image
+// that the spec names.
+func imageOf(d *controllers.DeploymentConfig, o Options) (image, version string, err error) {
+	switch {
+	case d.Image != "":
+		return d.Image, "", nil
+	case o.Image == "" && d.Version != "":
+		return "", "", &controllers.InvalidError{Message: "spec.deployment.version is a tag of the operator's --idp-image, which is not set: set that, or spec.deployment.image instead of version."}
+	case o.Image == "":
+		return "", "", &controllers.InvalidError{Message: "No image is known: set spec.deployment.image or the operator's --idp-image."}
+	case d.Version != "":
+		return repository(o.Image) + ":" + d.Version, d.Version, nil
+	}
+	return o.Image, o.Version, nil
+}
+
+// repository is an image's name without tag and digest.
+func repository(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	if colon := strings.LastIndexByte(image, ':'); colon > strings.LastIndexByte(image, '/') {
+		return image[:colon]
+	}
+	return image
 }
 
 func meta(name types.NamespacedName, objectName string, config controllers.ServerConfig) metav1.ObjectMeta {
