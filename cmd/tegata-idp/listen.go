@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -21,7 +22,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"tegata.dev/tegata/internal/admin"
-	"tegata.dev/tegata/internal/idp"
 )
 
 // tlsFiles are the files of the admin address.
@@ -57,8 +57,28 @@ func (f tlsFiles) config() (*tls.Config, error) {
 	return config, nil
 }
 
+// replaceable is a handler that is replaced while it serves.
+type replaceable struct{ current atomic.Pointer[http.Handler] }
+
+func (h *replaceable) set(handler http.Handler) { h.current.Store(&handler) }
+
+// ServeHTTP implements http.Handler.
+func (h *replaceable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	(*h.current.Load()).ServeHTTP(w, r)
+}
+
+// listenSite opens the socket for browsers.
+func (c *configuration) listenSite(ctx context.Context, log logr.Logger) (*net.TCPListener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.options.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for browsers: %w", err)
+	}
+	log.Info("Listening", "for", "browsers", "address", listener.Addr().String())
+	return listener.(*net.TCPListener), nil
+}
+
 // listenSides serves the operator and Prometheus, each on its own address.
-func (c *configuration) listenSides(ctx context.Context, server *idp.Server, registry *prometheus.Registry, log logr.Logger) (stop func(), err error) {
+func (c *configuration) listenSides(ctx context.Context, operator http.Handler, registry *prometheus.Registry, log logr.Logger) (stop func(), err error) {
 	var servers []*http.Server
 	stop = func() {
 		for _, side := range servers {
@@ -85,7 +105,7 @@ func (c *configuration) listenSides(ctx context.Context, server *idp.Server, reg
 		log.Info("Listening", "for", name, "address", listener.Addr().String())
 		return nil
 	}
-	if err := errors.Join(c.serveMetrics(start, registry), c.serveOperator(start, server)); err != nil {
+	if err := errors.Join(c.serveMetrics(start, registry), c.serveOperator(start, operator)); err != nil {
 		stop()
 		return nil, err
 	}
@@ -103,7 +123,7 @@ func (c *configuration) serveMetrics(start startSide, registry *prometheus.Regis
 	return start("metrics", c.metricsAddress, mux, nil)
 }
 
-func (c *configuration) serveOperator(start startSide, server *idp.Server) error {
+func (c *configuration) serveOperator(start startSide, operator http.Handler) error {
 	if c.adminAddress == "" {
 		return nil
 	}
@@ -111,5 +131,5 @@ func (c *configuration) serveOperator(start startSide, server *idp.Server) error
 	if err != nil {
 		return err
 	}
-	return start("the operator", c.adminAddress, admin.NewHandler(server.Admin()), config)
+	return start("the operator", c.adminAddress, operator, config)
 }

@@ -15,16 +15,20 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"tegata.dev/tegata/internal/admin"
 )
@@ -83,9 +87,42 @@ func TestOperatorComesByMutualTLS(t *testing.T) {
 	g.Eventually(errOut.String, 10*time.Second).Should(MatchRegexp(listeningForOperator.String()))
 	address := listeningForOperator.FindStringSubmatch(errOut.String())[1]
 
-	g.Expect(client(t, address, operatorCertificate, operatorKey, certificate).About(ctx)).To(Equal(admin.About{Version: "dev"}))
+	operator := client(t, address, operatorCertificate, operatorKey, certificate)
+	g.Eventually(func() (admin.About, error) { return operator.About(ctx) }, 10*time.Second).Should(Equal(admin.About{Version: "dev"}))
 	_, err := client(t, address, certificate, key, certificate).About(ctx)
 	g.Expect(err).To(HaveOccurred(), "a stranger's certificate")
 	stop()
 	g.Eventually(code, 10*time.Second).Should(Receive(Equal(0)))
+}
+
+// TestRenewedCertificatesAreTakenUp changes the files as the kubelet does when
+// the operator renews their Secret: the process goes on, new connections see them.
+func TestRenewedCertificatesAreTakenUp(t *testing.T) {
+	g := NewWithT(t)
+	certificate, key := selfSigned(t)
+	operatorCertificate, operatorKey := selfSigned(t)
+	files := tlsFiles{certificate: file(t, certificate), key: file(t, key), clientCA: file(t, operatorCertificate)}
+	c := &configuration{adminAddress: "127.0.0.1:0", adminFiles: files}
+	log := &output{}
+	stop, err := c.listenSides(t.Context(), admin.NewUnavailableHandler(func() string { return "reached" }), prometheus.NewRegistry(),
+		logr.FromSlogHandler(slog.NewJSONHandler(log, nil)))
+	g.Expect(err).NotTo(HaveOccurred())
+	defer stop()
+	address := listeningForOperator.FindStringSubmatch(log.String())[1]
+	ask := func(certificate, key, serverCA string) error {
+		_, err := client(t, address, certificate, key, serverCA).About(t.Context())
+		return err
+	}
+	g.Expect(ask(operatorCertificate, operatorKey, certificate)).To(MatchError(ContainSubstring("reached")))
+
+	renewed, renewedKey := selfSigned(t)
+	g.Expect(os.WriteFile(files.certificate, []byte(renewed), 0o600)).To(Succeed())
+	g.Expect(ask(operatorCertificate, operatorKey, certificate)).NotTo(MatchError(ContainSubstring("reached")), "half of it is written")
+	g.Expect(os.WriteFile(files.key, []byte(renewedKey), 0o600)).To(Succeed())
+	g.Expect(ask(operatorCertificate, operatorKey, renewed)).To(MatchError(ContainSubstring("reached")))
+
+	nextCertificate, nextKey := selfSigned(t)
+	g.Expect(os.WriteFile(files.clientCA, []byte(nextCertificate), 0o600)).To(Succeed())
+	g.Expect(ask(operatorCertificate, operatorKey, renewed)).NotTo(MatchError(ContainSubstring("reached")), "another authority")
+	g.Expect(ask(nextCertificate, nextKey, renewed)).To(MatchError(ContainSubstring("reached")))
 }

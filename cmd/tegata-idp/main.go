@@ -22,7 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"tegata.dev/tegata/internal/idp"
+	"tegata.dev/tegata/internal/admin"
 )
 
 // version is set by the linker.
@@ -68,15 +68,31 @@ func serve(ctx context.Context, c *configuration, log logr.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	c.options.Version, c.options.Log, c.options.Registerer = version, log, registry
-	server, err := idp.New(ctx, c.options)
+	log.Info("Starting", "version", version)
+	socket, err := c.listenSite(ctx, log)
 	if err != nil {
 		return err
 	}
-	log.Info("Starting", "version", version)
-	stopSides, err := c.listenSides(ctx, server, registry, log)
+	// Closed by the server too, once it runs.
+	defer func() { _ = socket.Close() }()
+	meanwhile, operator := newWaiting(log), &replaceable{}
+	operator.set(admin.NewUnavailableHandler(meanwhile.why))
+	stopSides, err := c.listenSides(ctx, operator, registry, log)
 	if err != nil {
-		return errors.Join(err, server.Close())
+		return err
 	}
 	defer stopSides()
+
+	takeBack := lend(socket, meanwhile)
+	c.options.Listener = socket
+	server, err := meanwhile.open(ctx, c.options)
+	if err := errors.Join(err, takeBack()); err != nil {
+		if ctx.Err() != nil {
+			log.Info("Stopped before the database was open")
+			return nil
+		}
+		return err
+	}
+	operator.set(admin.NewHandler(server.Admin()))
 	return server.Run(ctx)
 }

@@ -123,7 +123,7 @@ func TestRunUntilStopped(t *testing.T) {
 
 	failed := &output{}
 	g.Expect(run(context.Background(), []string{
-		"--external-url=http://localhost", "--sqlite=/nowhere/at/all/idp.db", "--key-file=" + file(t, strings.Repeat("k", 32)),
+		"--external-url=http://localhost", "--listen=127.0.0.1:none", "--sqlite=/nowhere/idp.db", "--key-file=" + file(t, strings.Repeat("k", 32)),
 	}, nothing, &bytes.Buffer{}, failed)).To(Equal(exitFailure))
-	g.Expect(failed.String()).To(ContainSubstring("open the database"))
+	g.Expect(failed.String()).To(ContainSubstring("listen for browsers"))
 }
