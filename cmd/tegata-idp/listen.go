@@ -11,6 +11,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -67,6 +69,12 @@ func (h *replaceable) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	(*h.current.Load()).ServeHTTP(w, r)
 }
 
+// clientFaults takes an HTTP server's lines, such as failed handshakes: they come
+// from clients, so they are no errors of ours.
+func clientFaults(to logr.Logger) *log.Logger {
+	return slog.NewLogLogger(logr.ToSlogHandler(to), slog.LevelDebug)
+}
+
 // listenSite opens the socket for browsers.
 func (c *configuration) listenSite(ctx context.Context, log logr.Logger) (*net.TCPListener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.options.Address)
@@ -91,7 +99,7 @@ func (c *configuration) listenSides(ctx context.Context, operator http.Handler, 
 		if err != nil {
 			return fmt.Errorf("listen for %s: %w", name, err)
 		}
-		side := &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute}
+		side := &http.Server{Handler: handler, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute, ErrorLog: clientFaults(log)}
 		servers = append(servers, side)
 		go func() {
 			serve := side.Serve

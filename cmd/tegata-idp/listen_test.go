@@ -104,7 +104,7 @@ func TestRenewedCertificatesAreTakenUp(t *testing.T) {
 	files := tlsFiles{certificate: file(t, certificate), key: file(t, key), clientCA: file(t, operatorCertificate)}
 	c := &configuration{adminAddress: "127.0.0.1:0", adminFiles: files}
 	log := &output{}
-	stop, err := c.listenSides(t.Context(), admin.NewUnavailableHandler(func() string { return "reached" }), prometheus.NewRegistry(),
+	stop, err := c.listenSides(t.Context(), admin.NewUnavailableHandler(func() string { return "at home" }), prometheus.NewRegistry(),
 		logr.FromSlogHandler(slog.NewJSONHandler(log, nil)))
 	g.Expect(err).NotTo(HaveOccurred())
 	defer stop()
@@ -113,16 +113,16 @@ func TestRenewedCertificatesAreTakenUp(t *testing.T) {
 		_, err := client(t, address, certificate, key, serverCA).About(t.Context())
 		return err
 	}
-	g.Expect(ask(operatorCertificate, operatorKey, certificate)).To(MatchError(ContainSubstring("reached")))
+	g.Expect(ask(operatorCertificate, operatorKey, certificate)).To(MatchError(ContainSubstring("at home")))
 
 	renewed, renewedKey := selfSigned(t)
 	g.Expect(os.WriteFile(files.certificate, []byte(renewed), 0o600)).To(Succeed())
-	g.Expect(ask(operatorCertificate, operatorKey, certificate)).NotTo(MatchError(ContainSubstring("reached")), "half of it is written")
+	g.Expect(ask(operatorCertificate, operatorKey, certificate)).NotTo(MatchError(ContainSubstring("at home")), "half of it is written")
 	g.Expect(os.WriteFile(files.key, []byte(renewedKey), 0o600)).To(Succeed())
-	g.Expect(ask(operatorCertificate, operatorKey, renewed)).To(MatchError(ContainSubstring("reached")))
+	g.Expect(ask(operatorCertificate, operatorKey, renewed)).To(MatchError(ContainSubstring("at home")))
 
 	nextCertificate, nextKey := selfSigned(t)
 	g.Expect(os.WriteFile(files.clientCA, []byte(nextCertificate), 0o600)).To(Succeed())
-	g.Expect(ask(operatorCertificate, operatorKey, renewed)).NotTo(MatchError(ContainSubstring("reached")), "another authority")
-	g.Expect(ask(nextCertificate, nextKey, renewed)).To(MatchError(ContainSubstring("reached")))
+	g.Expect(ask(operatorCertificate, operatorKey, renewed)).NotTo(MatchError(ContainSubstring("at home")), "another authority")
+	g.Expect(ask(nextCertificate, nextKey, renewed)).To(MatchError(ContainSubstring("at home")))
 }

@@ -83,7 +83,7 @@ func serve(ctx context.Context, c *configuration, log logr.Logger) error {
 	}
 	defer stopSides()
 
-	takeBack := lend(socket, meanwhile)
+	takeBack := lend(socket, meanwhile, log)
 	c.options.Listener = socket
 	server, err := meanwhile.open(ctx, c.options)
 	if err := errors.Join(err, takeBack()); err != nil {

@@ -117,8 +117,8 @@ func (lent) Close() error { return nil }
 // next server may accept. Clients that come in between wait in the socket's
 // queue. There is no Shutdown, which drops connections that have only just been
 // accepted; each ends with its first answer, as none is kept.
-func lend(socket *net.TCPListener, handler http.Handler) (takeBack func() error) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience}
+func lend(socket *net.TCPListener, handler http.Handler, log logr.Logger) (takeBack func() error) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, ErrorLog: clientFaults(log)}
 	server.SetKeepAlivesEnabled(false)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(lent{socket}) }()
