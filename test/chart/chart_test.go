@@ -18,12 +18,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 )
 
@@ -32,13 +28,17 @@ const (
 	chart = root + "/charts/tegata"
 )
 
+var aDigest = "sha256:" + strings.Repeat("ab", 32)
+
 // everything is the set of values that turns all on, but for what needs CRDs of others.
 var everything = []string{
 	"--set=operator.podLabels.team=identity", "--set=operator.podAnnotations.note=kept", "--set=operator.nodeSelector.disk=fast",
 	"--set=operator.priorityClassName=system-cluster-critical", "--set=imagePullSecrets[0].name=pull",
 	"--set=operator.tolerations[0].key=dedicated", "--set=operator.tolerations[0].operator=Exists",
-	"--set=image.idp.digest=sha256:" + strings.Repeat("ab", 32), "--set=image.operator.tag=1.2.3",
+	"--set=image.idp.digest=" + aDigest, "--set=image.operator.tag=1.2.3",
 	"--set=metrics.readers[0].name=prometheus-k8s", "--set=metrics.readers[0].namespace=monitoring",
+	"--set=commonLabels.team=identity", "--set=metrics.networkPolicy.enabled=true",
+	"--set=metrics.networkPolicy.from[0].namespaceSelector.matchLabels.team=monitoring",
 	"--set=metrics.dashboard.enabled=true", "--set=metrics.dashboard.annotations.folder=Identity",
 }
 
@@ -110,21 +110,44 @@ func TestLint(t *testing.T) {
 
 func TestRefusedValues(t *testing.T) {
 	for set, message := range map[string]string{
-		"--set=operator.replicas=two":               "/operator/replicas",
-		"--set=operator.replicas=0":                 "/operator/replicas",
-		"--set=operator.replica=2":                  "replica",
-		"--set=crds.install=maybe":                  "/crds/install",
-		"--set=image.pullPolicy=Sometimes":          "/image/pullPolicy",
-		"--set=image.idp.digest=latest":             "/image/idp/digest",
-		"--set=operator.logLevel=loud":              "/operator/logLevel",
-		"--set=metrics.readers=prometheus":          "/metrics/readers",
-		"--set=identityServer.create=true":          "externalURL",
-		"--set=identityServer.name=Not_A_Name":      "/identityServer/name",
-		"--set=metrics.serviceMonitor.interval=30":  "/metrics/serviceMonitor/interval",
-		"--set=operator.podLabels.team.nested=true": "/operator/podLabels/team",
+		"operator.replicas=two":                       "/operator/replicas",
+		"operator.replicas=0":                         "/operator/replicas",
+		"operator.replicas=-1":                        "/operator/replicas",
+		"operator.replicas=1.5":                       "/operator/replicas",
+		"operator.replica=2":                          "replica",
+		"operator=2":                                  "/operator",
+		"replicas=2":                                  "replicas",
+		"operator.memberWorkers=0":                    "/operator/memberWorkers",
+		"operator.logLevel=loud":                      "/operator/logLevel",
+		"operator.resources=much":                     "/operator/resources",
+		"operator.tolerations.key=dedicated":          "/operator/tolerations",
+		"operator.podLabels.team.nested=true":         "/operator/podLabels/team",
+		"operator.podLabels.count=1":                  "/operator/podLabels/count",
+		"commonLabels.count=1":                        "/commonLabels/count",
+		`commonLabels.helm\.sh/chart=mine`:            "invalid propertyName",
+		"crds.install=maybe":                          "/crds/install",
+		"crds.keep=true":                              "keep",
+		"image.pullPolicy=Sometimes":                  "/image/pullPolicy",
+		"image.idp.digest=latest":                     "/image/idp/digest",
+		"image.idp.tag=1,image.idp.digest=" + aDigest: "/image/idp",
+		"image.operator.repository=":                  "/image/operator/repository",
+		"image.tag=1":                                 "tag",
+		"imagePullSecrets[0]=pull":                    "/imagePullSecrets/0",
+		"rbac.aggregate=yes":                          "/rbac/aggregate",
+		"metrics.readers=prometheus":                  "/metrics/readers",
+		"metrics.readers[0].name=prometheus":          "namespace",
+		"metrics.networkPolicy.from=monitoring":       "/metrics/networkPolicy/from",
+		"metrics.serviceMonitor.interval=30":          "/metrics/serviceMonitor/interval",
+		"metrics.rules.enabled=1":                     "/metrics/rules/enabled",
+		"metrics.dashboard.folder=Identity":           "folder",
+		"identityServer.name=Not_A_Name":              "/identityServer/name",
+		"identityServer.spec=embedded":                "/identityServer/spec",
+		"identityServer.create=true":                  "externalURL",
+		"identityServer.create=true,identityServer.spec.externalURL=https://id.example":                                         "deployment",
+		"identityServer.create=true,identityServer.spec.externalURL=https://id.example,identityServer.spec.embedded.listen=:80": "embedded",
 	} {
 		t.Run(set, func(t *testing.T) {
-			_, err := helm(t, "template", "tegata", chart, set)
+			_, err := helm(t, "template", "tegata", chart, "--set="+set)
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(message)))
 		})
 	}
@@ -174,7 +197,7 @@ func TestDeploymentFollowsConfig(t *testing.T) {
 		g.Expect(left).To(Equal(right), "%v", field)
 	}
 	g.Expect(container(find(t, render(t, everything), "Deployment", "tegata-operator"))["args"]).To(
-		ContainElement("--idp-image=tegata-idp@sha256:" + strings.Repeat("ab", 32)))
+		ContainElement("--idp-image=tegata-idp@" + aDigest))
 }
 
 func read(t *testing.T, file string) *unstructured.Unstructured {
@@ -191,60 +214,3 @@ func read(t *testing.T, file string) *unstructured.Unstructured {
 	g.Expect(utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(body), 4096).Decode(&object.Object)).To(Succeed())
 	return object
 }
-
-// Install, add an IdentityServer, change it, uninstall: by Helm, with the API server deciding.
-func TestLifecycle(t *testing.T) {
-	g := NewWithT(t)
-	environment := &envtest.Environment{}
-	config, err := environment.Start()
-	g.Expect(err).NotTo(HaveOccurred(), "KUBEBUILDER_ASSETS=$(hack/controlplane/build.sh) names the API server")
-	t.Cleanup(func() {
-		if err := environment.Stop(); err != nil {
-			t.Errorf("stop kube-apiserver: %v", err)
-		}
-	})
-	k8s, err := client.New(config, client.Options{})
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(apiextensionsv1.AddToScheme(k8s.Scheme())).To(Succeed())
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	g.Expect(os.WriteFile(kubeconfig, environment.KubeConfig, 0o600)).To(Succeed())
-	run := func(arguments ...string) (string, error) {
-		return helm(t, append(arguments, "--kubeconfig="+kubeconfig, "--namespace=tegata-system")...)
-	}
-
-	_, err = run(append([]string{"install", "tegata", chart, "--create-namespace"}, server...)...)
-	g.Expect(err).To(MatchError(ContainSubstring("ensure CRDs are installed first")), "Helm's own limit, as the README says")
-
-	output, err := run(append([]string{"install", "tegata", chart, "--create-namespace"}, everything...)...)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(output).To(ContainSubstring("declare an IdentityServer"))
-
-	// A CRD of an older release is brought up to date.
-	definition := &apiextensionsv1.CustomResourceDefinition{}
-	name := client.ObjectKey{Name: "members.identity.tegata.dev"}
-	g.Expect(k8s.Get(t.Context(), name, definition)).To(Succeed())
-	definition.Spec.Names.ShortNames = []string{"old"}
-	g.Expect(k8s.Update(t.Context(), definition, client.FieldOwner("helm"))).To(Succeed())
-
-	output, err = run(append([]string{"upgrade", "tegata", chart, "--force-conflicts"}, server...)...)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(output).To(ContainSubstring("kubectl wait --for=condition=Ready identityserver/id"))
-	g.Expect(k8s.Get(t.Context(), name, definition)).To(Succeed())
-	g.Expect(definition.Spec.Names.ShortNames).To(Equal([]string{"mem"}))
-	made := &unstructured.Unstructured{}
-	made.SetAPIVersion("identity.tegata.dev/v1alpha1")
-	made.SetKind("IdentityServer")
-	key := client.ObjectKey{Namespace: "tegata-system", Name: "id"}
-	g.Expect(k8s.Get(t.Context(), key, made)).To(Succeed())
-
-	_, err = run(append([]string{"upgrade", "tegata", chart, "--set=identityServer.spec.nonsense=1"}, server...)...)
-	g.Expect(err).To(MatchError(ContainSubstring("nonsense")), "the API server refuses unknown fields")
-
-	_, err = run("uninstall", "tegata")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(k8s.Get(t.Context(), name, definition)).To(Succeed(), "CRDs stay")
-	g.Expect(client.IgnoreNotFound(k8s.Get(t.Context(), client.ObjectKey{Name: "tegata-operator"}, clusterRole()))).To(Succeed())
-	g.Expect(k8s.Get(t.Context(), client.ObjectKey{Name: "tegata-operator"}, clusterRole())).NotTo(Succeed())
-}
-
-func clusterRole() *rbacv1.ClusterRole { return &rbacv1.ClusterRole{} }
