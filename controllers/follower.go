@@ -170,7 +170,7 @@ func (f *follower) handleUnknown(ctx context.Context, name types.NamespacedName,
 	case !suspect:
 		return true, nil
 	}
-	if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner}); err != nil {
+	if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner, TenantOwner: entry.TenantOwner}); err != nil {
 		return false, err
 	}
 	logf.FromContext(ctx).Info("Removed what nothing declares", "key", entry.Key.String(), "owner", entry.Owner)
@@ -182,15 +182,17 @@ func (f *follower) handleUnknown(ctx context.Context, name types.NamespacedName,
 func (f *follower) declares(ctx context.Context, server types.NamespacedName, entry admin.KeyDigest) (bool, error) {
 	namespace, ownerName, _ := strings.Cut(entry.Owner, "/")
 	owner := types.NamespacedName{Namespace: namespace, Name: ownerName}
-	tenantName := owner
+	name := owner
 	if object := newTenantObject(entry.Key.Kind); object != nil {
 		if err := f.Get(ctx, owner, object); err != nil {
 			return false, client.IgnoreNotFound(err)
 		}
-		tenantName.Name = object.GetTenantRef().Name
+		if name = tenantName(object); name.String() != entry.TenantOwner {
+			return false, nil
+		}
 	}
 	tenant := &v1alpha1.Tenant{}
-	if err := f.Get(ctx, tenantName, tenant); err != nil {
+	if err := f.Get(ctx, name, tenant); err != nil {
 		return false, client.IgnoreNotFound(err)
 	}
 	return serverName(tenant) == server && slugOf(tenant) == entry.Key.Tenant, nil

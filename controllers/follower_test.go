@@ -57,12 +57,19 @@ func TestCompareRemovesOnlyWhatNothingDeclares(t *testing.T) {
 			&v1alpha1.Tenant{ObjectMeta: at("company"), Spec: v1alpha1.TenantSpec{Slug: "acme", IdentityServerRef: v1alpha1.IdentityServerReference{Name: "id"}}},
 			moved,
 			&v1alpha1.Member{ObjectMeta: at("hanako"), Spec: v1alpha1.MemberSpec{TenantRef: ref}},
+			// It lost the slug to the other, which holds what was declared for this one.
+			&v1alpha1.Tenant{ObjectMeta: at("second"), Spec: v1alpha1.TenantSpec{Slug: "acme", IdentityServerRef: v1alpha1.IdentityServerReference{Name: "id"}}},
+			&v1alpha1.Member{ObjectMeta: at("taro"), Spec: v1alpha1.MemberSpec{TenantRef: v1alpha1.TenantReference{Name: "second"}}},
 			&v1alpha1.Group{ObjectMeta: at("sales"), Spec: v1alpha1.GroupSpec{TenantRef: ref}},
 			&v1alpha1.SAMLApp{ObjectMeta: at("wiki"), Spec: v1alpha1.SAMLAppSpec{TenantRef: ref}},
 			&v1alpha1.LinkApp{ObjectMeta: at("handbook"), Spec: v1alpha1.LinkAppSpec{TenantRef: ref}},
 		).Build()
 	entry := func(kind admin.Kind, tenant, name, owner string) admin.KeyDigest {
-		return admin.KeyDigest{Key: admin.Key{Kind: kind, Tenant: tenant, Name: name}, Owner: owner}
+		found := admin.KeyDigest{Key: admin.Key{Kind: kind, Tenant: tenant, Name: name}, Owner: owner}
+		if kind != admin.KindTenant {
+			found.TenantOwner = "acme/company"
+		}
+		return found
 	}
 	idp := &shelf{entries: []admin.KeyDigest{
 		entry(admin.KindGroup, "acme", "sales", "acme/sales"),
@@ -72,6 +79,7 @@ func TestCompareRemovesOnlyWhatNothingDeclares(t *testing.T) {
 		entry(admin.KindTenant, "acme", "", "acme/company"),
 		// What follows is declared by nothing, or for something else.
 		entry(admin.KindMember, "acme", "gone", "acme/gone"),
+		entry(admin.KindMember, "acme", "taro", "acme/taro"),
 		entry(admin.KindMember, "former", "hanako", "acme/hanako"),
 		entry(admin.KindTenant, "moved", "", "acme/moved"),
 		entry(admin.KindTenant, "former", "", "elsewhere/company"),
@@ -83,8 +91,8 @@ func TestCompareRemovesOnlyWhatNothingDeclares(t *testing.T) {
 	suspects, err := follow.compare(t.Context(), name, server, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(idp.deleted).To(BeEmpty(), "seen once, it may still be on its way")
-	g.Expect(suspects).To(HaveLen(4))
+	g.Expect(suspects).To(HaveLen(5))
 	_, err = follow.compare(t.Context(), name, server, suspects)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(idp.deleted).To(ConsistOf("Member acme/gone", "Member former/hanako", "Tenant moved", "Tenant former"))
+	g.Expect(idp.deleted).To(ConsistOf("Member acme/gone", "Member acme/taro", "Member former/hanako", "Tenant moved", "Tenant former"))
 }

@@ -44,7 +44,7 @@ type scope struct {
 // find gathers the object's scope. Where the tenant does not exist it adds that
 // to the report and returns nil.
 func (p *publisher) find(ctx context.Context, object tenantObject, report *status.Report) *scope {
-	name := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetTenantRef().Name}
+	name := tenantName(object)
 	tenant := &v1alpha1.Tenant{}
 	err := p.Get(ctx, name, tenant)
 	switch {
@@ -61,6 +61,11 @@ func (p *publisher) find(ctx context.Context, object tenantObject, report *statu
 		tenant:   directoryTenant(tenant),
 		server:   p.servers.Get(serverName(tenant)),
 	}
+}
+
+// tenantName is the Tenant that an object belongs to.
+func tenantName(object tenantObject) types.NamespacedName {
+	return types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetTenantRef().Name}
 }
 
 // serverName is the IdentityServer that a tenant names.
@@ -84,7 +89,7 @@ func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope,
 		report.Add(unavailable(v1alpha1.UnavailableReason, "The finalizer could not be written; it is tried again.", err))
 		return nil
 	}
-	change.Owner = client.ObjectKeyFromObject(object).String()
+	change.Owner, change.TenantOwner = client.ObjectKeyFromObject(object).String(), tenantName(object).String()
 	result, err := in.server.publish(ctx, change)
 	if err != nil {
 		report.Add(unavailable(v1alpha1.UnavailableReason, "The IdP could not be reached; it is tried again.", err))
@@ -131,7 +136,9 @@ func (p *publisher) retract(ctx context.Context, object tenantObject, kind admin
 	if running == nil {
 		return note, err
 	}
-	_, err = running.publish(ctx, admin.Change{Key: key, Owner: client.ObjectKeyFromObject(object).String()})
+	_, err = running.publish(ctx, admin.Change{
+		Key: key, Owner: client.ObjectKeyFromObject(object).String(), TenantOwner: tenantName(object).String(),
+	})
 	return "", err
 }
 
@@ -142,7 +149,7 @@ func (p *publisher) publishedAt(ctx context.Context, object tenantObject) (types
 		return types.NamespacedName{Namespace: to.IdentityServer.Namespace, Name: to.IdentityServer.Name}, to.Tenant, nil
 	}
 	tenant := &v1alpha1.Tenant{}
-	err := p.Get(ctx, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetTenantRef().Name}, tenant)
+	err := p.Get(ctx, tenantName(object), tenant)
 	if err != nil {
 		return types.NamespacedName{}, "", client.IgnoreNotFound(err)
 	}

@@ -101,10 +101,14 @@ func (k Key) Compare(other Key) int {
 type Change struct {
 	Key Key `json:"key"`
 	// Owner is "namespace/name" of the declaring resource. A tenant slug that
-	// another owner holds is refused with ProblemConflict. What belongs to a
-	// tenant is declared in the tenant's namespace: from any other one the tenant
-	// does not exist (ProblemNotFound), and a delete does nothing.
-	Owner  string           `json:"owner"`
+	// another owner holds is refused with ProblemConflict. What another owner
+	// published is not deleted.
+	Owner string `json:"owner"`
+	// TenantOwner is "namespace/name" of the Tenant that the object belongs to;
+	// empty for a tenant itself. Where another Tenant holds the slug, the object's
+	// own one is not published (ProblemNotFound).
+	TenantOwner string `json:"tenantOwner,omitempty"`
+
 	Tenant *Tenant          `json:"tenant,omitempty"`
 	Member *Member          `json:"member,omitempty"`
 	Group  *directory.Group `json:"group,omitempty"`
@@ -164,7 +168,7 @@ const (
 	ProblemConflict ProblemCode = "Conflict"
 	// ProblemLimit: the tenant has as many members as it has licences (O1.6).
 	ProblemLimit ProblemCode = "Limit"
-	// ProblemNotFound: the tenant is not published.
+	// ProblemNotFound: the object's tenant is not published.
 	ProblemNotFound ProblemCode = "NotFound"
 	// ProblemInvalid: the object itself is unusable.
 	ProblemInvalid ProblemCode = "Invalid"
@@ -228,6 +232,8 @@ type KeyDigest struct {
 	Digest string `json:"digest"`
 	// Owner is "namespace/name" of the resource that declared it.
 	Owner string `json:"owner"`
+	// TenantOwner is "namespace/name" of the Tenant in which it is; empty for a tenant itself.
+	TenantOwner string `json:"tenantOwner,omitempty"`
 }
 
 // Notice says that an object changed at the IdP.

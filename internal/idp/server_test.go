@@ -66,7 +66,7 @@ func TestServerServesWhatIsPublished(t *testing.T) {
 		Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}, Owner: "default/acme",
 		Tenant: &admin.Tenant{SigningKey: key, Tenant: directory.Tenant{Slug: "acme", DisplayName: "Acme", TimeZone: "UTC", Language: "en", Plan: directory.PlanPlus}},
 	}, {
-		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "default/hanako",
+		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "default/hanako", TenantOwner: "default/acme",
 		Member: &admin.Member{Member: directory.Member{Tenant: "acme", Name: "hanako", Mail: "hanako@acme.example", Role: directory.RoleStaff,
 			TimeZone: "UTC", Language: "en", PasswordSetup: directory.PasswordSetupMailLink}},
 	}})

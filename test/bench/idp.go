@@ -119,10 +119,10 @@ func (s *site) populate(ctx context.Context, service admin.Service) error {
 	results, err := service.Apply(ctx, []admin.Change{
 		{Key: admin.Key{Kind: admin.KindTenant, Tenant: tenant}, Owner: "acme/acme", Tenant: &admin.Tenant{
 			Tenant: directory.Tenant{Slug: tenant, DisplayName: "株式会社アクメ", TimeZone: "Asia/Tokyo", Language: "ja", Plan: directory.PlanPlus}, SigningKey: pair}},
-		{Key: member, Owner: "acme/taro", Member: &admin.Member{Member: directory.Member{
+		{Key: member, Owner: "acme/taro", TenantOwner: "acme/acme", Member: &admin.Member{Member: directory.Member{
 			Tenant: tenant, Name: "taro", Person: directory.PersonName{Family: "山田", Given: "太郎"}, Mail: mail, Role: directory.RoleStaff,
 			TimeZone: "Asia/Tokyo", Language: "ja", PasswordSetup: directory.PasswordSetupTemporary}}},
-		{Key: admin.Key{Kind: admin.KindSAMLApp, Tenant: tenant, Name: "wiki"}, Owner: "acme/wiki", App: &directory.App{
+		{Key: admin.Key{Kind: admin.KindSAMLApp, Tenant: tenant, Name: "wiki"}, Owner: "acme/wiki", TenantOwner: "acme/acme", App: &directory.App{
 			Tenant: tenant, Kind: directory.KindSAMLApp, Name: "wiki", DisplayName: "社内Wiki", Visible: true,
 			SAML: &directory.SAMLSettings{Flow: directory.FlowSPInitiated, EntityID: entityID,
 				AssertionConsumerServices: []directory.AssertionConsumerService{{URL: acs}},

@@ -203,6 +203,9 @@ func (w *world) apply(changes ...admin.Change) {
 	w.t.Helper()
 	for i := range changes {
 		changes[i].Owner = "acme/" + cmp.Or(changes[i].Key.Name, tenantSlug)
+		if changes[i].Key.Kind != admin.KindTenant {
+			changes[i].TenantOwner = "acme/" + tenantSlug
+		}
 	}
 	results, err := w.admin.Apply(context.Background(), changes)
 	w.Expect(err).NotTo(HaveOccurred())

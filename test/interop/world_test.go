@@ -154,6 +154,9 @@ func app(name, entityID, acs string) admin.Change {
 func (w *world) apply(changes ...admin.Change) {
 	for i := range changes {
 		changes[i].Owner = "default/" + changes[i].Key.Name
+		if changes[i].Key.Kind != admin.KindTenant {
+			changes[i].TenantOwner = "default/"
+		}
 	}
 	results, err := w.admin.Apply(context.Background(), changes)
 	w.Expect(err).NotTo(HaveOccurred())

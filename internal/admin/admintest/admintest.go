@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) admin.Service) {
 		"apply is idempotent":             (*suite).applyIsIdempotent,
 		"problems are typed":              (*suite).problemsAreTyped,
 		"results keep their order":        (*suite).resultsKeepTheirOrder,
+		"tenants with one slug are apart": (*suite).tenantsAreApart,
 		"digests page":                    (*suite).digestsPage,
 		"notices are acknowledged":        (*suite).noticesAreAcknowledged,
 		"notices wait":                    (*suite).noticesWait,
@@ -66,7 +67,7 @@ func tenant() admin.Change {
 
 func member(name string) admin.Change {
 	return admin.Change{
-		Key: admin.Key{Kind: admin.KindMember, Tenant: slug, Name: name}, Owner: "team/" + name,
+		Key: admin.Key{Kind: admin.KindMember, Tenant: slug, Name: name}, Owner: "team/" + name, TenantOwner: "team/" + slug,
 		Member: &admin.Member{Member: directory.Member{
 			Tenant: slug, Name: name, Mail: name + "@" + slug + ".example", Person: directory.PersonName{Family: "山田", Given: "花子"},
 			Role: directory.RoleStaff, TimeZone: "Asia/Tokyo", Language: "ja", PasswordSetup: directory.PasswordSetupTemporary,
@@ -75,7 +76,7 @@ func member(name string) admin.Change {
 }
 
 func deletion(change admin.Change) admin.Change {
-	return admin.Change{Key: change.Key, Owner: change.Owner}
+	return admin.Change{Key: change.Key, Owner: change.Owner, TenantOwner: change.TenantOwner}
 }
 
 func (s *suite) apply(changes ...admin.Change) []admin.Result {
@@ -117,6 +118,25 @@ func (s *suite) problemsAreTyped() {
 	s.Expect(results[5].Problem.Code).To(Equal(admin.ProblemInvalid))
 }
 
+// tenantsAreApart claims one slug by two Tenants of one namespace.
+func (s *suite) tenantsAreApart() {
+	second, theirs := tenant(), member("taro")
+	second.Owner, theirs.TenantOwner = "team/second", "team/second"
+	results := s.apply(tenant(), second, member("hanako"), theirs)
+	s.Expect(results[1].Problem.Code).To(Equal(admin.ProblemConflict))
+	s.Expect(results[2].Problem).To(BeNil())
+	s.Expect(results[3].Problem.Code).To(Equal(admin.ProblemNotFound))
+	s.Expect(s.apply(tenant())[0].Tenant.Members).To(Equal(1))
+
+	results = s.apply(deletion(tenant()), second, theirs, member("hanako"))
+	s.Expect(results[1].Problem).To(BeNil())
+	s.Expect(results[2].Member).NotTo(BeNil())
+	s.Expect(results[3].Problem.Code).To(Equal(admin.ProblemNotFound))
+	notices, err := s.service.Notices(s.ctx, 10, 0)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(notices).To(ContainElement(HaveField("Key", second.Key)))
+}
+
 func (s *suite) resultsKeepTheirOrder() {
 	s.apply(tenant())
 	changes := make([]admin.Change, 50)
@@ -150,7 +170,7 @@ func (s *suite) digestsPage() {
 	s.Expect(keys).To(Equal([]string{"Member acme/a-b", "Member acme/ab", "Member acme/b", "Tenant acme"}))
 	page, err := s.service.Digests(s.ctx, admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "ab"}, 1)
 	s.Expect(err).NotTo(HaveOccurred())
-	s.Expect(page).To(Equal([]admin.KeyDigest{{Key: changes[1].Key, Digest: admin.DigestOf(changes[1]), Owner: "team/b"}}))
+	s.Expect(page).To(Equal([]admin.KeyDigest{{Key: changes[1].Key, Digest: admin.DigestOf(changes[1]), Owner: "team/b", TenantOwner: "team/acme"}}))
 }
 
 func (s *suite) noticesAreAcknowledged() {

@@ -159,7 +159,7 @@ type sending struct {
 
 func member(language string) admin.Change {
 	return admin.Change{
-		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "team/hanako",
+		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "team/hanako", TenantOwner: "team/acme",
 		Member: &admin.Member{Member: directory.Member{
 			Tenant: "acme", Name: "hanako", Mail: "hanako@example.com", Person: directory.PersonName{Family: "山田", Given: "<花子>"},
 			Role: directory.RoleStaff, TimeZone: "Asia/Tokyo", Language: language, PasswordSetup: directory.PasswordSetupMailLink,
