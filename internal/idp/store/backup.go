@@ -100,7 +100,7 @@ func RestoreSQLite(ctx context.Context, path string, in io.Reader) (Summary, err
 		return Summary{}, err
 	}
 	if err := inspect(ctx, temporary.Name(), summary.Bytes); err != nil {
-		return Summary{}, fmt.Errorf("the backup is refused: %w", describe(err))
+		return Summary{}, fmt.Errorf("the backup is refused: %w", err)
 	}
 	if err := temporary.Sync(); err != nil {
 		return Summary{}, fmt.Errorf("write the database: %w", err)
@@ -158,7 +158,7 @@ func inspect(ctx context.Context, path string, size int64) error {
 	defer func() { _ = db.Close() }()
 	var verdict string
 	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
-		return err
+		return fmt.Errorf("it is damaged: %w", err)
 	}
 	if verdict != "ok" {
 		return fmt.Errorf("it is damaged: %s", verdict)

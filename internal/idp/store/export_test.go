@@ -22,3 +22,20 @@ func OpenWithMaxPages(ctx context.Context, o Options, pages int) (*Store, error)
 	}
 	return s, nil
 }
+
+// MakeReadOnly makes count connections of the pool refuse writes.
+func MakeReadOnly(ctx context.Context, s *Store, count int) error {
+	var failed error
+	for range count {
+		conn, err := s.writer.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		// All are held until the end, so that each is another one.
+		defer func() { failed = errors.Join(failed, conn.Close()) }()
+		if _, err := conn.ExecContext(ctx, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"); err != nil {
+			return err
+		}
+	}
+	return failed
+}
