@@ -63,6 +63,9 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// tenantOwner declares the tenants here.
+const tenantOwner = "default/acme-tenant"
+
 // world is a site over a real store with a published tenant.
 type world struct {
 	*WithT
@@ -114,9 +117,9 @@ func newWorldOver(t *testing.T, start func(*httptest.Server)) *world {
 func (w *world) apply(changes ...admin.Change) {
 	w.t.Helper()
 	for i := range changes {
-		changes[i].Owner = "default/" + changes[i].Key.Name
-		if changes[i].Key.Kind != admin.KindTenant {
-			changes[i].TenantOwner = "default/"
+		changes[i].Owner, changes[i].TenantOwner = "default/"+changes[i].Key.Name, tenantOwner
+		if changes[i].Key.Kind == admin.KindTenant {
+			changes[i].Owner, changes[i].TenantOwner = tenantOwner, ""
 		}
 	}
 	results, err := w.store.Apply(context.Background(), changes)

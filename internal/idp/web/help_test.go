@@ -6,7 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 package web_test
 
 import (
-	"context"
 	"net/http"
 	"testing"
 
@@ -16,27 +15,19 @@ import (
 	"tegata.dev/tegata/internal/directory"
 )
 
-// publishedBy gives the tenant an owner, in the namespace of all changes here, and a number of licenses.
-func (w *world) publishedBy(owner string, licenses int) {
+// licensed publishes the tenant with a number of licenses.
+func (w *world) licensed(licenses int) {
 	w.t.Helper()
 	key, err := sharedKey()
 	w.Expect(err).NotTo(HaveOccurred())
-	change := admin.Change{Key: admin.Key{Kind: admin.KindTenant, Tenant: tenantSlug}}
-	results, err := w.store.Apply(context.Background(), []admin.Change{{Key: change.Key, Owner: "default/"}})
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(results[0].Problem).To(BeNil())
-	change.Owner, change.Tenant = owner, &admin.Tenant{SigningKey: key, Tenant: directory.Tenant{
-		Slug: tenantSlug, DisplayName: "Acme 株式会社", TimeZone: "Asia/Tokyo", Language: "en", Plan: directory.PlanPlus, Licenses: licenses}}
-	results, err = w.store.Apply(context.Background(), []admin.Change{change})
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(results[0].Problem).To(BeNil())
+	w.apply(admin.Change{Key: admin.Key{Kind: admin.KindTenant, Tenant: tenantSlug}, Tenant: &admin.Tenant{SigningKey: key, Tenant: directory.Tenant{
+		Slug: tenantSlug, DisplayName: "Acme 株式会社", TimeZone: "Asia/Tokyo", Language: "en", Plan: directory.PlanPlus, Licenses: licenses}}})
 }
 
 func TestHelp(t *testing.T) {
 	w := newWorld(t)
 	b := w.browser()
 	w.Expect(b.get("/help").path()).To(Equal("/login"), "the manual is for members")
-	w.publishedBy("default/acme-tenant", 0)
 	w.addMember("hanako")
 	for _, role := range []directory.Role{directory.RoleStaff, directory.RoleGroupCreator} {
 		w.apply(member("hanako", func(m *admin.Member) { m.Role = role }))
@@ -52,7 +43,6 @@ func TestHelp(t *testing.T) {
 
 func TestHelpForAdministrators(t *testing.T) {
 	w := newWorld(t)
-	w.publishedBy("default/acme-tenant", 0)
 	w.addMember("hanako")
 	w.apply(member("hanako", func(m *admin.Member) { m.Role = directory.RoleSuperAdmin }), member("taro", nil))
 	b := w.browser()
@@ -75,7 +65,7 @@ func TestHelpForAdministrators(t *testing.T) {
 
 func TestHelpTellsLicenses(t *testing.T) {
 	w := newWorld(t)
-	w.publishedBy("default/acme-tenant", 50)
+	w.licensed(50)
 	w.addMember("hanako")
 	w.apply(member("hanako", func(m *admin.Member) { m.Role = directory.RoleSuperAdmin }))
 	b := w.browser()
