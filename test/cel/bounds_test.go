@@ -69,7 +69,7 @@ func (p probe) check(t *testing.T, object *unstructured.Unstructured) {
 // unions needs one more for their other sides.
 func fullVariants(kind string) []string {
 	if kind == "IdentityServer" {
-		return []string{"full", "embedded"}
+		return []string{"full", "version", "embedded"}
 	}
 	return []string{"full"}
 }
@@ -166,11 +166,12 @@ func (p place) listProbes(kind string, add func(name string, value any, refused 
 // items make the i-th item of a list, each unlike the others. Lists without
 // one (sets of an enum) cannot be filled beyond their bound.
 var items = map[string]func(i int) any{
-	"IdentityServer spec.trustedProxies": func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
-	"Tenant spec.domains":                func(i int) any { return fmt.Sprintf("d%d.example", i) },
-	"Tenant spec.attributes":             func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "displayName": "属性"} },
-	"Member spec.permissions":            grant,
-	"Group spec.permissions":             grant,
+	"IdentityServer spec.trustedProxies":                  func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
+	"IdentityServer spec.deployment.httpRoute.parentRefs": func(i int) any { return map[string]any{"name": fmt.Sprintf("g%d", i)} },
+	"Tenant spec.domains":                                 func(i int) any { return fmt.Sprintf("d%d.example", i) },
+	"Tenant spec.attributes":                              func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "displayName": "属性"} },
+	"Member spec.permissions":                             grant,
+	"Group spec.permissions":                              grant,
 	"Group spec.members": func(i int) any {
 		return map[string]any{"memberRef": map[string]any{"name": fmt.Sprintf("m%d", i)}, "role": "Administrator"}
 	},

@@ -69,6 +69,66 @@ var identityServerRules = []ruleTest{
 		},
 	},
 	{
+		kind: "IdentityServer", path: "spec",
+		message: "deployment.ingress and deployment.httpRoute are for host names, and externalURL has an address or no valid name: give it a DNS name, or leave both out and bring requests to the Service yourself",
+		accepted: []variant{
+			full("a name and a port"), full("upper case", set("spec.externalURL", "https://ID.example.co.jp")),
+			full("localhost", set("spec.externalURL", "http://localhost:8080")),
+			full("an international name", set("spec.externalURL", "https://xn--eckwd4c7c.xn--zckzah")),
+			full("an address without", set("spec.externalURL", "https://192.0.2.1"), unset("spec.deployment.ingress"), unset("spec.deployment.httpRoute")),
+			with("an address in the operator's process", set("spec.externalURL", "https://192.0.2.1")),
+		},
+		refused: []variant{
+			full("IPv4", set("spec.externalURL", "https://192.0.2.1"), unset("spec.deployment.httpRoute")),
+			full("IPv4 and a route", set("spec.externalURL", "https://192.0.2.1:8443"), unset("spec.deployment.ingress")),
+			full("IPv6", set("spec.externalURL", "https://[2001:db8::1]")),
+			full("loopback", set("spec.externalURL", "http://127.0.0.1:8080")),
+			full("no name", set("spec.externalURL", "https://id..example")),
+			full("a name with a hyphen last", set("spec.externalURL", "https://id-.example")),
+			full("a dot last", set("spec.externalURL", "https://id.example.")),
+		},
+	},
+	{
+		kind: "IdentityServer", path: "spec.deployment",
+		message:  "set at most one of image and version: an image says itself which version it is",
+		accepted: []variant{with("version", inPods(set("spec.deployment.version", "v1.4.0"))...), with("image", inPods(set("spec.deployment.image", "idp:1"))...)},
+		refused:  []variant{full("both", set("spec.deployment.version", "v1.4.0"))},
+	},
+	{
+		kind: "IdentityServer", path: "spec.deployment.version",
+		message: "must be the tag of an image, for example v1.4.0: letters, digits, '_', '.' and '-', not beginning with '.' or '-'",
+		accepted: []variant{
+			with("dots", inPods(set("spec.deployment.version", "1.4.0-rc.1_a"))...),
+			with("128 characters", inPods(set("spec.deployment.version", strings.Repeat("v", 128)))...),
+		},
+		refused: []variant{
+			with("digest", inPods(set("spec.deployment.version", "sha256:ab"))...),
+			with("repository", inPods(set("spec.deployment.version", "idp/v1"))...),
+			with("dot first", inPods(set("spec.deployment.version", ".1"))...),
+			with("build metadata", inPods(set("spec.deployment.version", "1.4.0+1"))...),
+		},
+	},
+	{
+		kind: "IdentityServer", path: "spec.deployment.ingress.labels",
+		message:  "app.kubernetes.io/name, app.kubernetes.io/instance and app.kubernetes.io/managed-by are the operator's own; leave them out",
+		accepted: []variant{full("others", set("spec.deployment.ingress.labels", map[string]any{"app.kubernetes.io/part-of": "portal"}))},
+		refused: []variant{
+			full("name", set("spec.deployment.ingress.labels", map[string]any{"app.kubernetes.io/name": "x"})),
+			full("instance", set("spec.deployment.ingress.labels", map[string]any{"app.kubernetes.io/instance": "x"})),
+			full("managed-by", set("spec.deployment.ingress.labels", map[string]any{"app.kubernetes.io/managed-by": "Helm"})),
+		},
+	},
+	{
+		kind: "IdentityServer", path: "spec.deployment.httpRoute.labels",
+		message:  "app.kubernetes.io/name, app.kubernetes.io/instance and app.kubernetes.io/managed-by are the operator's own; leave them out",
+		accepted: []variant{full("others", set("spec.deployment.httpRoute.labels", map[string]any{"app.kubernetes.io/part-of": "portal"}))},
+		refused: []variant{
+			full("name", set("spec.deployment.httpRoute.labels", map[string]any{"app.kubernetes.io/name": "x"})),
+			full("instance", set("spec.deployment.httpRoute.labels", map[string]any{"app.kubernetes.io/instance": "x"})),
+			full("managed-by", set("spec.deployment.httpRoute.labels", map[string]any{"app.kubernetes.io/managed-by": "Helm"})),
+		},
+	},
+	{
 		kind: "IdentityServer", path: "spec.externalURL",
 		message:  "must be scheme://host[:port] without path, query or trailing slash, for example https://id.example.co.jp",
 		accepted: each("spec.externalURL", "https://id.example.co.jp", "https://id.example.co.jp:8443", "https://[2001:db8::1]:8443", "http://127.0.0.1:18080"),
