@@ -84,12 +84,8 @@ func main() {
 	}
 }
 
-// parse reads the flags. --kubeconfig is controller-runtime's.
-func parse(arguments []string, errOut io.Writer) (options, error) {
-	var o options
-	flags := flag.CommandLine
-	flags.Init("tegata-operator", flag.ContinueOnError)
-	flags.SetOutput(errOut)
+// define adds the operator's flags to the set.
+func (o *options) define(flags *flag.FlagSet) {
 	flags.StringVar(&o.dataDirectory, "data-dir", "", "`directory` for the SQLite files of embedded identity servers (required without --leader-elect; without it no server is embedded)")
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "work only while holding the lease in --namespace, so that several replicas can stand by")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "0", "`address` to serve Prometheus metrics on; 0 serves none")
@@ -101,6 +97,15 @@ func parse(arguments []string, errOut io.Writer) (options, error) {
 	flags.TextVar(&o.level, "log-level", slog.LevelInfo, "`level` of the log: debug, info, warn or error")
 	flags.StringVar(&o.checkMember, "check-member", "", "reset the password of this `namespace/name`, log in as it once through its server's Service, and exit: what helm test does")
 	flags.BoolVar(&o.showVersion, "version", false, "print the version and exit")
+}
+
+// parse reads the flags. --kubeconfig is controller-runtime's.
+func parse(arguments []string, errOut io.Writer) (options, error) {
+	var o options
+	flags := flag.CommandLine
+	flags.Init("tegata-operator", flag.ContinueOnError)
+	flags.SetOutput(errOut)
+	o.define(flags)
 	if err := flags.Parse(arguments); err != nil {
 		return o, err
 	}

@@ -32,10 +32,10 @@ type block struct {
 	line int
 }
 
-// documents are the README, the changelog and everything below docs.
+// documents are the READMEs, the changelog and everything below docs.
 func documents(t *testing.T) []document {
 	t.Helper()
-	paths := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md")}
+	paths := []string{filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"), filepath.Join(root, "charts", "tegata", "README.md")}
 	err := filepath.WalkDir(filepath.Join(root, "docs"), func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Ext(path) == ".md" {
 			paths = append(paths, path)
