@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	gomail "github.com/wneessen/go-mail"
 
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/idp/store"
 )
 
@@ -23,6 +24,8 @@ const (
 	claimLimit  = 5
 	lease       = 5 * time.Minute
 	sendTimeout = 30 * time.Second
+	// noteRetry is how soon the noting of what became of a mail is tried again.
+	noteRetry = time.Second
 	// poll finds mail that became due or that another process put there.
 	poll = 5 * time.Second
 
@@ -123,6 +126,7 @@ func (s *Sender) sendDue(ctx context.Context) {
 		if transport == nil {
 			return
 		}
+		leased := time.Now().Add(lease)
 		mails, err := s.options.Queue.ClaimMails(ctx, claimLimit, lease)
 		if err != nil && ctx.Err() == nil {
 			s.options.Log.Error(err, "Failed to read the outbox")
@@ -131,35 +135,64 @@ func (s *Sender) sendDue(ctx context.Context) {
 			return
 		}
 		for _, mail := range mails {
-			// What was claimed is carried through, or it would wait for the end of its lease.
-			s.sendOne(context.WithoutCancel(ctx), transport, mail)
+			if time.Until(leased) < 2*sendTimeout {
+				return // noting took long; another sender may claim the rest soon
+			}
+			s.sendOne(ctx, transport, mail, leased)
 		}
 	}
 }
 
-func (s *Sender) sendOne(ctx context.Context, transport *transport, mail store.Mail) {
+// sendOne carries a claimed mail through even where ctx ends, or the mail would
+// wait for the end of its lease.
+func (s *Sender) sendOne(ctx context.Context, transport *transport, mail store.Mail, leased time.Time) {
+	err := s.send(context.WithoutCancel(ctx), transport, mail)
+	if err == nil {
+		s.note(ctx, mail, leased, func(ctx context.Context) error { return s.options.Queue.MailSent(ctx, mail.ID) })
+		return
+	}
+	s.options.Log.Error(err, "Failed to send a mail", "mail", mail.ID, "tenant", mail.Tenant, "member", mail.Member, "attempts", mail.Attempts)
+	retryAt := s.options.Now().Add(retryAfter(mail.Attempts))
+	s.note(ctx, mail, leased, func(ctx context.Context) error {
+		return s.options.Queue.MailFailed(ctx, mail.ID, reasonOf(err), retryAt)
+	})
+}
+
+func (s *Sender) send(ctx context.Context, transport *transport, mail store.Mail) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	message, err := s.message(ctx, transport, mail)
 	if errors.Is(err, store.ErrNotFound) {
-		err = nil // the member has gone, and nobody waits for the mail
-	} else if err == nil {
-		err = deliver(ctx, transport, message)
+		return nil // the member has gone, and nobody waits for the mail
 	}
-	// The bookkeeping must not fail because the sending took all the time.
-	ctx, cancelNote := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
-	defer cancelNote()
-	if err == nil {
-		s.note(mail, s.options.Queue.MailSent(ctx, mail.ID))
-		return
+	if err != nil {
+		return err
 	}
-	s.options.Log.Error(err, "Failed to send a mail", "mail", mail.ID, "tenant", mail.Tenant, "member", mail.Member, "attempts", mail.Attempts)
-	s.note(mail, s.options.Queue.MailFailed(ctx, mail.ID, reasonOf(err), s.options.Now().Add(retryAfter(mail.Attempts))))
+	return deliver(ctx, transport, message)
 }
 
-func (s *Sender) note(mail store.Mail, err error) {
-	if err != nil {
+// note writes down what became of a mail. While the database is away it tries
+// again for as long as the mail is leased, so that an outage sends nothing twice;
+// where ctx ends, for sendTimeout.
+func (s *Sender) note(ctx context.Context, mail store.Mail, leased time.Time, write func(context.Context) error) {
+	lasting, cancel := context.WithDeadline(context.WithoutCancel(ctx), leased)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(sendTimeout, cancel) })
+	defer stop()
+	for {
+		err := write(lasting)
+		if err == nil {
+			return
+		}
 		s.options.Log.Error(err, "Failed to note what became of a mail", "mail", mail.ID)
+		if _, away := errors.AsType[*admin.UnavailableError](err); !away {
+			return
+		}
+		select {
+		case <-time.After(noteRetry):
+		case <-lasting.Done():
+			return
+		}
 	}
 }
 

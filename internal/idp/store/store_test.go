@@ -19,7 +19,12 @@ import (
 	"tegata.dev/tegata/internal/idp/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if dsn := os.Getenv(starterVariable); dsn != "" {
+		os.Exit(start(dsn))
+	}
+	os.Exit(storetest.Main(m))
+}
 
 // fixture is an open store with a clock and helpers that fail the test.
 type fixture struct {
