@@ -1,0 +1,221 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package samlxml
+
+import (
+	"crypto"
+	"crypto/subtle"
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+const (
+	exclusiveC14N         = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	exclusiveWithComments = exclusiveC14N + "WithComments"
+	envelopedTransform    = xmlDigital + "enveloped-signature"
+)
+
+// Signed reports whether there is a ds:Signature anywhere in the element.
+func (e *Element) Signed() bool { return len(e.signatures()) > 0 }
+
+// VerifyEnveloped verifies that one of the keys signed the document whose root
+// e is, whole: by exactly one ds:Signature, a child of the root, with one
+// reference to the root, enveloped and in exclusive canonical form (SAML core
+// section 5.4). Nothing outside of what is signed can be read from the tree
+// afterwards but the signature itself; certificates in the message count for
+// nothing. It fails with an *Error.
+func (e *Element) VerifyEnveloped(keys []crypto.PublicKey, policy Policy) error {
+	s, err := e.onlySignature()
+	if err != nil {
+		return err
+	}
+	parts, err := readSignature(s)
+	if err != nil {
+		return err
+	}
+	if err := e.checkReference(parts, policy); err != nil {
+		return err
+	}
+	return VerifyDetached(parts.signedInfo.canonical(nil, parts.inclusive), parts.algorithm, parts.value, keys, policy)
+}
+
+// onlySignature finds the signature, where it stands as SAML demands.
+func (e *Element) onlySignature() (*Element, error) {
+	all := e.signatures()
+	switch {
+	case e.parent != nil:
+		return nil, refuse("is signed in part only")
+	case len(all) == 0:
+		return nil, refuse("is not signed")
+	case len(all) > 1:
+		return nil, refuse("has more than one signature")
+	case all[0].parent != e:
+		return nil, refuse("has its signature in the wrong place")
+	case e.anyComment():
+		// Comments are not signed in this canonical form, so anybody could add them.
+		return nil, refuse("is signed and contains a comment")
+	}
+	return all[0], nil
+}
+
+func (e *Element) signatures() []*Element {
+	var found []*Element
+	if e.Is(xmlDigital, "Signature") {
+		found = append(found, e)
+	}
+	for _, child := range e.children {
+		found = append(found, child.signatures()...)
+	}
+	return found
+}
+
+func (e *Element) anyComment() bool {
+	return e.commented || slices.ContainsFunc(e.children, (*Element).anyComment)
+}
+
+// signatureParts is what a ds:Signature says.
+type signatureParts struct {
+	signedInfo, reference *Element
+	algorithm             string
+	// inclusive are the prefixes that ds:SignedInfo's canonical form treats inclusively.
+	inclusive []string
+	value     []byte
+}
+
+// readSignature reads the schema's shape strictly (XML Signature section 4);
+// ds:Object, which the signature does not cover, is refused.
+func readSignature(s *Element) (signatureParts, error) {
+	var parts signatureParts
+	names := childNames(s)
+	if !slices.Equal(names, []string{"SignedInfo", "SignatureValue"}) && !slices.Equal(names, []string{"SignedInfo", "SignatureValue", "KeyInfo"}) {
+		return parts, refuse("has a signature of an unknown form")
+	}
+	parts.signedInfo = s.children[0]
+	if !slices.Equal(childNames(parts.signedInfo), []string{"CanonicalizationMethod", "SignatureMethod", "Reference"}) {
+		return parts, refuse("has a signature of an unknown form")
+	}
+	canonicalization, method := parts.signedInfo.children[0], parts.signedInfo.children[1]
+	parts.reference = parts.signedInfo.children[2]
+	parts.algorithm = method.Attribute("Algorithm")
+	var err error
+	if parts.inclusive, err = exclusive(canonicalization); err != nil {
+		return parts, err
+	}
+	if len(method.children) > 0 {
+		return parts, refuse("has a signature of an unknown form") // HMACOutputLength and the like
+	}
+	parts.value, err = octets(s.children[1])
+	return parts, err
+}
+
+// childNames are the local names of children in the signature's namespace;
+// others are marked, so that no list matches them.
+func childNames(e *Element) []string {
+	names := make([]string, len(e.children))
+	for i, child := range e.children {
+		names[i] = child.name.Local
+		if child.name.Space != xmlDigital {
+			names[i] = "?"
+		}
+	}
+	return names
+}
+
+// exclusive reads a CanonicalizationMethod or Transform that must be exclusive
+// canonicalisation, and its InclusiveNamespaces PrefixList.
+func exclusive(method *Element) ([]string, error) {
+	if algorithm := method.Attribute("Algorithm"); algorithm != exclusiveC14N && algorithm != exclusiveWithComments {
+		return nil, refuse("has a signature over another than the exclusive canonical form")
+	}
+	switch {
+	case len(method.children) == 0:
+		return nil, nil
+	case len(method.children) > 1 || !method.children[0].Is(exclusiveC14N, "InclusiveNamespaces"):
+		return nil, refuse("has a signature of an unknown form")
+	}
+	prefixes := strings.Fields(method.children[0].Attribute("PrefixList"))
+	for i, prefix := range prefixes {
+		if prefix == "#default" {
+			prefixes[i] = ""
+		}
+	}
+	return prefixes, nil
+}
+
+// checkReference checks that the reference is to the whole document and that
+// the digest is the document's.
+func (e *Element) checkReference(parts signatureParts, policy Policy) error {
+	if !slices.Equal(childNames(parts.reference), []string{"Transforms", "DigestMethod", "DigestValue"}) {
+		return refuse("has a signature of an unknown form")
+	}
+	transforms, method := parts.reference.children[0], parts.reference.children[1]
+	if err := e.checkURI(parts.reference); err != nil {
+		return err
+	}
+	if !slices.Equal(childNames(transforms), []string{"Transform", "Transform"}) || transforms.children[0].Attribute("Algorithm") != envelopedTransform ||
+		len(transforms.children[0].children) > 0 {
+		return refuse("has a signature with other transforms than enveloped and exclusive")
+	}
+	inclusive, err := exclusive(transforms.children[1])
+	if err != nil {
+		return err
+	}
+	hash, known := digestAlgorithms[method.Attribute("Algorithm")]
+	if !known || len(method.children) > 0 || !policy.allows(hash) {
+		return refuse("has a digest by an algorithm that is not accepted; use SHA-256")
+	}
+	want, err := octets(parts.reference.children[2])
+	if err != nil {
+		return err
+	}
+	sum := hash.New()
+	sum.Write(e.canonical(parts.signedInfo.parent, inclusive)) // a hash never fails
+	if subtle.ConstantTimeCompare(sum.Sum(nil), want) != 1 {
+		return refuse("was changed after it was signed")
+	}
+	return nil
+}
+
+// checkURI: the reference names the root by its ID, or is empty, which is the
+// whole document. An ID that occurs twice names nothing.
+func (e *Element) checkURI(reference *Element) error {
+	uri, present := reference.Lookup("URI")
+	id := e.Attribute("ID")
+	switch {
+	case !present || uri != "" && (id == "" || uri != "#"+id):
+		return refuse("has a signature over something else")
+	case e.countID(id) > 1:
+		return refuse("has the same ID twice")
+	}
+	return nil
+}
+
+func (e *Element) countID(id string) int {
+	count := 0
+	for _, a := range e.attributes {
+		if strings.EqualFold(a.local, "ID") && a.value == id {
+			count++
+		}
+	}
+	for _, child := range e.children {
+		count += child.countID(id)
+	}
+	return count
+}
+
+// octets reads base64 that may be broken into lines.
+func octets(e *Element) ([]byte, error) {
+	text, err := e.Text()
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil || len(decoded) == 0 {
+		return nil, refuse("has a signature that is not base64")
+	}
+	return decoded, nil
+}
