@@ -34,6 +34,7 @@ import (
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=identityservers/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;update;delete
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=create;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
@@ -52,6 +53,7 @@ type identityServers struct {
 	deployed Launcher
 	wakers   *wakers
 	follow   *follower
+	clock    Clock
 	// addresses are the origins that servers were let have.
 	addresses addresses
 	// lifetime ends when the manager stops; servers are followed until then.
@@ -169,6 +171,8 @@ func running(config ServerConfig, serving Serving, err error) status.Outcome {
 		return mustAct(v1alpha1.PublishedCondition, v1alpha1.ConflictReason, conflict.Message)
 	case err != nil:
 		return startFailed(err)
+	case serving.Failing:
+		return unavailable(v1alpha1.StartFailedReason, serving.Waiting, nil)
 	case serving.Waiting != "":
 		return waits(v1alpha1.RollingOutReason, serving.Waiting)
 	}
@@ -209,9 +213,21 @@ func (k *identityServers) retract(ctx context.Context, server *v1alpha1.Identity
 	if service == nil {
 		note = "Let go although the server could not run: its database still holds its tenants as they were; delete the database, or make the IdentityServer again and let it start."
 	} else if err := retractTenants(ctx, service); err != nil {
-		return "", err
+		if !k.abandoned(ctx, server) {
+			return "", err
+		}
+		note = "Let go although the server no longer answers, as its namespace is being deleted: a database that outlives it still holds its tenants as they were; delete it, or make the IdentityServer again and let it start."
 	}
 	return note, k.forget(ctx, name)
+}
+
+// abandonAfter is how long a server in a namespace that is being deleted is
+// tried to be reached. Its pods and its database may have been deleted first,
+// and then nothing would ever answer.
+const abandonAfter = time.Minute
+
+func (k *identityServers) abandoned(ctx context.Context, server *v1alpha1.IdentityServer) bool {
+	return k.clock().Sub(server.DeletionTimestamp.Time) > abandonAfter && namespaceEnds(ctx, k.Client, server.Namespace)
 }
 
 // serviceToRetract is the running server, reached or started once more where
@@ -230,7 +246,7 @@ func (k *identityServers) serviceToRetract(ctx context.Context, server *v1alpha1
 	// The declared address may be another server's.
 	config.ExternalURL = cmp.Or(server.Status.ExternalURL, config.ExternalURL)
 	serving, err := k.start(ctx, server, config)
-	if err != nil {
+	if err != nil && !refusedByEndingNamespace(err) {
 		logf.FromContext(ctx).Error(err, "Failed to start a server to take its tenants offline")
 	}
 	return serving.Service, nil

@@ -36,7 +36,9 @@ type Serving struct {
 	Service admin.Service
 	// Waiting says what a rollout waits for; empty where all is as declared.
 	Waiting string
-	// Version is that of what serves.
+	// Failing tells that Waiting is a failure, which may need a person.
+	Failing bool
+	// Version is what serves says of itself; empty while nothing does.
 	Version string
 	// Replicas and ServiceName are set for servers in pods of their own.
 	Replicas    *int32

@@ -39,9 +39,6 @@ import (
 // fieldOwner marks what the operator applies.
 const fieldOwner = client.FieldOwner("tegata-operator")
 
-// pingTimeout bounds the question whether a server answers.
-const pingTimeout = 5 * time.Second
-
 // lookAgain bounds how long certificates go unrenewed, and what somebody
 // deleted stays away, where no event tells.
 const lookAgain = time.Hour
@@ -49,6 +46,9 @@ const lookAgain = time.Hour
 // lookSoon is when something outside is looked at again that no event tells of:
 // another's object that is in the way, a Gateway that does not take the route.
 const lookSoon = time.Minute
+
+// lookOften keeps what is told of pods fresh, which are not watched.
+const lookOften = 10 * time.Second
 
 // Options are what every server has in common.
 type Options struct {
@@ -84,6 +84,8 @@ type connection struct {
 	// image is what every pod ran when it was made; empty where they differed.
 	image string
 	trust *trust
+	// version is what the server said last of itself.
+	version string
 }
 
 // NewLauncher applies objects by client and reads Secrets by uncached.
@@ -115,13 +117,16 @@ func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config
 	applied := l.applyAll(ctx, objects(name, config, image, revision(config), l.options.OperatorNamespace), d)
 	route, routeErr := l.ensureRoute(ctx, name, config)
 	applied = errors.Join(applied, routeErr, l.prune(ctx, name, config))
-	serving, err := l.observe(ctx, name, config, secured, version)
+	serving, err := l.observe(ctx, name, config, secured, target(image, version))
 	if applied != nil {
 		// Pods that are missing are a consequence of what could not be applied.
 		err = applied
 	}
 	serving.Unresolved, serving.Remark, serving.LookAgain = route.unresolved, route.remark, lookAgain
-	if conflict := (*controllers.ConflictError)(nil); !route.settled() || errors.As(err, &conflict) {
+	switch conflict := (*controllers.ConflictError)(nil); {
+	case serving.Waiting != "":
+		serving.LookAgain = lookOften
+	case !route.settled() || errors.As(err, &conflict):
 		serving.LookAgain = lookSoon
 	}
 	return serving, err
@@ -133,7 +138,7 @@ func (l *Launcher) known(name types.NamespacedName) controllers.Serving {
 	defer l.mu.Unlock()
 	serving := controllers.Serving{ServiceName: workloadName(name.Name), LookAgain: lookAgain}
 	if old := l.running[name]; old != nil {
-		serving.Service = old.service
+		serving.Service, serving.Version = old.service, old.version
 	}
 	return serving
 }
@@ -241,84 +246,6 @@ func overlay(template *corev1.PodTemplateSpec, patch []byte) error {
 	}
 	*template = result
 	return nil
-}
-
-// observe reads how far the rollout is and connects to what serves.
-func (l *Launcher) observe(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig, secured *trust, version string) (controllers.Serving, error) {
-	workload := &appsv1.Deployment{}
-	if err := l.uncached.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: workloadName(name.Name)}, workload); err != nil {
-		return controllers.Serving{}, err
-	}
-	serving := controllers.Serving{
-		Version: version, Replicas: &workload.Status.ReadyReplicas, ServiceName: workloadName(name.Name),
-		Waiting: rollout(workload, config.Deployment.Replicas),
-	}
-	if workload.Status.ReadyReplicas == 0 {
-		return serving, nil
-	}
-	service := &corev1.Service{}
-	if err := l.uncached.Get(ctx, types.NamespacedName{Namespace: name.Namespace, Name: adminName(name.Name)}, service); err != nil {
-		return serving, err
-	}
-	connected := l.connect(name, fmt.Sprintf("https://%s", joinPort(service.Spec.ClusterIP, adminPort)), settledImage(workload), secured)
-	asking, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if _, err := connected.About(asking); err != nil {
-		return serving, fmt.Errorf("the server runs, but its admin API does not answer: %w", err)
-	}
-	serving.Service = connected
-	return serving, nil
-}
-
-// rollout says what a Deployment still waits for, empty where it is as declared.
-func rollout(workload *appsv1.Deployment, replicas int32) string {
-	status := workload.Status
-	if status.ObservedGeneration >= workload.Generation && status.UpdatedReplicas == replicas &&
-		status.ReadyReplicas == replicas && status.Replicas == replicas {
-		return ""
-	}
-	for _, condition := range status.Conditions {
-		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
-			return "Pods cannot be made: " + condition.Message
-		}
-	}
-	return fmt.Sprintf("Rolling out: %d of %d pods are up to date and ready; see the pods of Deployment %s for what they wait for.",
-		min(status.UpdatedReplicas, status.ReadyReplicas), replicas, workload.Name)
-}
-
-// settledImage is the image that all pods run, empty where they differ.
-func settledImage(workload *appsv1.Deployment) string {
-	status := workload.Status
-	if status.ObservedGeneration < workload.Generation || status.UpdatedReplicas != status.Replicas {
-		return ""
-	}
-	for _, container := range workload.Spec.Template.Spec.Containers {
-		if container.Name == containerName {
-			return container.Image
-		}
-	}
-	return ""
-}
-
-// connect keeps one client for a server until its address, its certificates or
-// its version change. A new version gets everything published again, as a pod
-// of the old one may have taken what it only half understood.
-func (l *Launcher) connect(name types.NamespacedName, address, image string, secured *trust) admin.Service {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if old := l.running[name]; old != nil {
-		if old.address == address && (image == "" || image == old.image) && old.trust.same(secured) {
-			return old.service
-		}
-		old.http.CloseIdleConnections()
-	}
-	transport := &http.Transport{
-		DialContext: l.options.DialContext, TLSClientConfig: secured.tlsConfig(adminHost(name)),
-		ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
-	}
-	httpClient := &http.Client{Transport: transport}
-	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, image: image, trust: secured}
-	return l.running[name].service
 }
 
 func joinPort(host string, port int) string {

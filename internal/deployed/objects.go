@@ -213,6 +213,10 @@ func podSpec(name types.NamespacedName, config controllers.ServerConfig, image s
 	}
 	startup := probe("/healthz", 1)
 	startup.FailureThreshold = 60
+	// While the database fails over, for 10 to 20 s, no pod would do better: one
+	// that stays in its Service answers with 503 and Retry-After, and nobody is refused.
+	readiness := probe("/readyz", 2)
+	readiness.FailureThreshold = 10
 	container := corev1.Container{
 		Name: containerName, Image: image, Args: arguments(config), Env: environment(config),
 		Ports: []corev1.ContainerPort{
@@ -220,7 +224,9 @@ func podSpec(name types.NamespacedName, config controllers.ServerConfig, image s
 			{Name: "admin", ContainerPort: adminPort, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: metricsPort, Protocol: corev1.ProtocolTCP},
 		},
-		StartupProbe: startup, ReadinessProbe: probe("/readyz", 2), LivenessProbe: probe("/healthz", 10),
+		StartupProbe: startup, ReadinessProbe: readiness, LivenessProbe: probe("/healthz", 10),
+		// What it says last is in the pod's status, where the operator reads it.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
 			corev1.ResourceCPU: mustParse("100m"), corev1.ResourceMemory: mustParse("128Mi")}},
 		SecurityContext: &corev1.SecurityContext{

@@ -89,7 +89,8 @@ type Outcome struct {
 	Reason string
 	// Message is one stable sentence that says what to do.
 	Message string
-	// Err is the cause of a Retries, for the log and the back-off.
+	// Err is the cause of a Retries, for the log and the back-off; nil is tried
+	// again after the wait that the report asks for.
 	Err error
 }
 
@@ -131,7 +132,7 @@ func (r *Report) RequeueAfter(d time.Duration) {
 // that the back-off grows, and the asked wait otherwise.
 func (r *Report) Result() (ctrl.Result, error) {
 	for _, step := range r.steps {
-		if outcome := r.outcomes[step]; outcome.Verdict == Retries {
+		if outcome := r.outcomes[step]; outcome.Verdict == Retries && outcome.Err != nil {
 			return ctrl.Result{}, outcome.Err
 		}
 	}
