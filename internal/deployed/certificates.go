@@ -78,15 +78,26 @@ func (a *authority) leaf(dnsName string, now time.Time) (pair, error) {
 	return issue(template, a)
 }
 
-// outlives reports whether the authority is valid for longer than a leaf made now.
+// outlives reports whether the authority is valid now, and for longer than a
+// leaf made now. One of the future was made by a clock that has been set back since.
 func (a *authority) outlives(now time.Time) bool {
-	return a.certificate.NotAfter.After(now.Add(leafLifetime))
+	return !now.Before(a.certificate.NotBefore) && a.certificate.NotAfter.After(now.Add(leafLifetime))
 }
 
-// good reports whether the authority signed the leaf and it need not be renewed yet.
-func (a *authority) good(leaf pair, now time.Time) bool {
+// good reports whether the leaf is what leaf would make for that DNS name, can
+// be used now and need not be renewed yet.
+func (a *authority) good(leaf pair, dnsName string, now time.Time) bool {
 	loaded, err := tls.X509KeyPair(leaf.certificate, leaf.key)
-	return err == nil && loaded.Leaf.CheckSignatureFrom(a.certificate) == nil && loaded.Leaf.NotAfter.Sub(now) > renewBefore
+	if err != nil || loaded.Leaf.NotAfter.Sub(now) <= renewBefore {
+		return false
+	}
+	usage, roots := x509.ExtKeyUsageClientAuth, x509.NewCertPool()
+	if dnsName != "" {
+		usage = x509.ExtKeyUsageServerAuth
+	}
+	roots.AddCert(a.certificate)
+	_, err = loaded.Leaf.Verify(x509.VerifyOptions{DNSName: dnsName, Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
+	return err == nil
 }
 
 // issue signs the template with the authority, or with itself where that is nil.

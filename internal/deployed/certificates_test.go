@@ -23,6 +23,10 @@ func TestLeavesAreRenewed30DaysBefore(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	leaf, err := signer.leaf("id-idp-admin.acme.svc", now)
 	g.Expect(err).NotTo(HaveOccurred())
+	client, err := signer.leaf("", now)
+	g.Expect(err).NotTo(HaveOccurred())
+	elsewhere, err := signer.leaf("other-idp-admin.acme.svc", now)
+	g.Expect(err).NotTo(HaveOccurred())
 	for name, test := range map[string]struct {
 		signer *authority
 		leaf   pair
@@ -33,14 +37,19 @@ func TestLeavesAreRenewed30DaysBefore(t *testing.T) {
 		"59 days":                {signer, leaf, 59, true},
 		"60 days":                {signer, leaf, 60, false},
 		"expired":                {signer, leaf, 91, false},
+		"of the future":          {signer, leaf, -1, false},
 		"of another authority":   {stranger, leaf, 0, false},
 		"missing":                {signer, pair{}, 0, false},
 		"garbage":                {signer, pair{[]byte("x"), []byte("y")}, 0, false},
 		"with somebody's key":    {signer, pair{leaf.certificate, stranger.pair.key}, 0, false},
 		"the authority's itself": {stranger, signer.pair, 0, false},
+		"of the other side":      {signer, client, 0, false},
+		"of another server":      {signer, elsewhere, 0, false},
 	} {
-		g.Expect(test.signer.good(test.leaf, now.Add(test.days*24*time.Hour))).To(Equal(test.good), name)
+		g.Expect(test.signer.good(test.leaf, "id-idp-admin.acme.svc", now.Add(test.days*24*time.Hour))).To(Equal(test.good), name)
 	}
+	g.Expect(signer.good(client, "", now)).To(BeTrue())
+	g.Expect(signer.outlives(now.Add(-24*time.Hour))).To(BeFalse(), "of the future")
 	g.Expect(signer.outlives(now.Add(9 * 365 * 24 * time.Hour))).To(BeTrue())
 	g.Expect(signer.outlives(now.Add(authorityLifetime-leafLifetime))).To(BeFalse(), "a leaf must not outlive its authority")
 }

@@ -6,8 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 package deployed
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"testing"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/admin"
 )
 
 func parse(g *WithT, from pair) *x509.Certificate {
@@ -81,31 +84,86 @@ func secretOf(t *testing.T, l *Launcher, name string) *corev1.Secret {
 	return secret
 }
 
-func TestSecretsThatCannotBeUsed(t *testing.T) {
-	owner := sqlite().Deployment.Owner
+// TestBrokenSecretsAreReplaced breaks what the operator made, in every way that
+// a person or a clock may.
+func TestBrokenSecretsAreReplaced(t *testing.T) {
+	year := 365 * 24 * time.Hour
+	stranger := func(t *testing.T) pair {
+		signer, err := newAuthority("acme/id", now)
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		return signer.pair
+	}
 	for name, test := range map[string]struct {
-		owners []metav1.OwnerReference
-		data   map[string][]byte
-		want   string
+		secret string
+		change func(t *testing.T, data map[string][]byte)
+		// after is when it is looked at again.
+		after     time.Duration
+		authority bool
 	}{
-		"garbage":   {[]metav1.OwnerReference{owner}, map[string][]byte{authorityCertificate: []byte("no certificate"), authorityKey: []byte("key-material")}, "delete it and a new one is made"},
-		"no key":    {[]metav1.OwnerReference{owner}, map[string][]byte{authorityCertificate: []byte("no certificate")}, ""},
-		"another's": {nil, map[string][]byte{authorityKey: []byte("key-material")}, "belongs to something else"},
+		"server expired":        {serverSecretName("id"), nil, 91 * 24 * time.Hour, false},
+		"server of another key": {serverSecretName("id"), func(t *testing.T, d map[string][]byte) { d["tls.key"] = stranger(t).key }, 0, false},
+		"server of another authority": {serverSecretName("id"), func(t *testing.T, d map[string][]byte) {
+			d["tls.crt"], d["tls.key"] = stranger(t).certificate, stranger(t).key
+		}, 0, false},
+		"server without certificate": {serverSecretName("id"), func(_ *testing.T, d map[string][]byte) { d["tls.crt"] = nil }, 0, false},
+		"server without key":         {serverSecretName("id"), func(_ *testing.T, d map[string][]byte) { d["tls.key"] = nil }, 0, false},
+		"server without authority":   {serverSecretName("id"), func(_ *testing.T, d map[string][]byte) { delete(d, authorityCertificate) }, 0, false},
+		"server trusts another":      {serverSecretName("id"), func(t *testing.T, d map[string][]byte) { d[authorityCertificate] = stranger(t).certificate }, 0, false},
+		"client without key":         {clientSecretName("id"), func(_ *testing.T, d map[string][]byte) { d["tls.key"] = nil }, 0, false},
+		"authority without key":      {clientSecretName("id"), func(_ *testing.T, d map[string][]byte) { delete(d, authorityKey) }, 0, true},
+		"authority of another key":   {clientSecretName("id"), func(t *testing.T, d map[string][]byte) { d[authorityKey] = stranger(t).key }, 0, true},
+		"authority is garbage":       {clientSecretName("id"), func(_ *testing.T, d map[string][]byte) { d[authorityCertificate] = []byte("no certificate") }, 0, true},
+		"clock was ahead":            {serverSecretName("id"), nil, -year, true},
+		"clock jumps ahead":          {serverSecretName("id"), nil, year, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			clock := now
-			l := launcher(t, &clock, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: clientSecretName("id"), OwnerReferences: test.owners}, Data: test.data})
-			_, err := l.ensureTrust(t.Context(), server, owner)
-			if test.want == "" {
+			l := launcher(t, &clock)
+			ensure := func() *trust {
+				secured, err := l.ensureTrust(t.Context(), server, sqlite().Deployment.Owner)
 				g.Expect(err).NotTo(HaveOccurred())
-				return
+				return secured
 			}
-			g.Expect(err).To(MatchError(And(ContainSubstring(clientSecretName("id")), ContainSubstring(test.want))))
-			g.Expect(err.Error()).NotTo(ContainSubstring("key-material"))
+			first := ensure()
+			secret := secretOf(t, l, test.secret)
+			if test.change != nil {
+				test.change(t, secret.Data)
+				g.Expect(l.client.Update(t.Context(), secret)).To(Succeed())
+			}
+			clock = now.Add(test.after)
+			second := ensure()
+			g.Expect(second.servers.Equal(first.servers)).To(Equal(!test.authority))
+			g.Expect(ensure().same(second)).To(BeTrue(), "once is enough")
+			shakeHands(g, l, second, clock)
+			g.Expect(secretOf(t, l, serverSecretName("id")).Data).NotTo(HaveKey(authorityKey))
 		})
 	}
+	t.Run("another's is left alone", func(t *testing.T) {
+		g := NewWithT(t)
+		clock := now
+		l := launcher(t, &clock, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: clientSecretName("id")}})
+		_, err := l.ensureTrust(t.Context(), server, sqlite().Deployment.Owner)
+		g.Expect(err).To(MatchError(And(ContainSubstring(clientSecretName("id")), ContainSubstring("belongs to something else"))))
+	})
+}
+
+// shakeHands has the operator connect to a pod that mounts the server's Secret.
+func shakeHands(g *WithT, l *Launcher, secured *trust, at time.Time) {
+	secret := &corev1.Secret{}
+	g.Expect(l.client.Get(context.Background(), client.ObjectKey{Namespace: server.Namespace, Name: serverSecretName("id")}, secret)).To(Succeed())
+	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	g.Expect(err).NotTo(HaveOccurred())
+	clients := x509.NewCertPool()
+	g.Expect(clients.AppendCertsFromPEM(secret.Data[authorityCertificate])).To(BeTrue())
+	serverSide := admin.ServerTLSConfig(func() (*tls.Certificate, error) { return &pair, nil }, clients)
+	clientSide := secured.tlsConfig(adminHost(server))
+	serverSide.Time, clientSide.Time = func() time.Time { return at }, func() time.Time { return at }
+	here, there := net.Pipe()
+	failed := make(chan error, 1)
+	go func() { failed <- tls.Server(there, serverSide).HandshakeContext(context.Background()) }()
+	g.Expect(tls.Client(here, clientSide).HandshakeContext(context.Background())).To(Succeed())
+	g.Expect(<-failed).To(Succeed())
 }
 
 func TestOverlay(t *testing.T) {

@@ -43,8 +43,9 @@ func (t *trust) same(other *trust) bool {
 }
 
 // ensureTrust reads the Secrets of the admin contract's mutual TLS, makes them
-// where they are missing and renews what runs out. The authority's key stays in
-// the operator's Secret, which no pod mounts.
+// where they are missing, renews what runs out and replaces what cannot be used:
+// nothing else depends on them. The authority's key stays in the operator's
+// Secret, which no pod mounts.
 func (l *Launcher) ensureTrust(ctx context.Context, name types.NamespacedName, owner metav1.OwnerReference) (*trust, error) {
 	own := l.secret(name, clientSecretName(name.Name), owner)
 	if err := l.read(ctx, own); err != nil {
@@ -52,11 +53,6 @@ func (l *Launcher) ensureTrust(ctx context.Context, name types.NamespacedName, o
 	}
 	now := l.options.Now()
 	signer, err := readAuthority(pair{own.Data[authorityCertificate], own.Data[authorityKey]})
-	if err != nil {
-		if len(own.Data[authorityKey]) > 0 {
-			return nil, fmt.Errorf("secret %s cannot be used; delete it and a new one is made: %w", own.Name, err)
-		}
-	}
 	if err != nil || !signer.outlives(now) {
 		if signer, err = newAuthority(name.String(), now); err != nil {
 			return nil, err
@@ -86,7 +82,7 @@ func (l *Launcher) ensureTrust(ctx context.Context, name types.NamespacedName, o
 // ensureLeaf renews the Secret's certificate where it has to be, and writes it.
 func (l *Launcher) ensureLeaf(ctx context.Context, secret *corev1.Secret, signer *authority, dnsName string, now time.Time, more map[string][]byte) error {
 	current := pair{secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]}
-	if signer.good(current, now) {
+	if signer.good(current, dnsName, now) && bytes.Equal(secret.Data[authorityCertificate], signer.pair.certificate) {
 		return nil
 	}
 	leaf, err := signer.leaf(dnsName, now)
