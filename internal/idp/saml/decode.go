@@ -14,7 +14,13 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"tegata.dev/tegata/internal/samlxml"
 )
+
+// limits of a message; a real request has 2 kB, ten elements, four levels and
+// ten attributes.
+var limits = samlxml.Limits{Bytes: 256 << 10, Elements: 1000, Depth: 32, Attributes: 64}
 
 const (
 	// maximumEncoded bounds the base64 of a request, before anything is decoded.
@@ -128,11 +134,11 @@ func decodeBase64(text string) ([]byte, error) {
 // inflate undoes raw deflate (RFC 1951), reading no further than the limit.
 func inflate(compressed []byte) ([]byte, error) {
 	source := bytes.NewReader(compressed) // a ByteReader, so that flate leaves what follows the stream
-	document, err := io.ReadAll(io.LimitReader(flate.NewReader(source), maximumDocument+1))
+	document, err := io.ReadAll(io.LimitReader(flate.NewReader(source), int64(limits.Bytes)+1))
 	switch {
 	case err != nil:
 		return nil, refuse("The SAMLRequest parameter is not deflated.")
-	case len(document) > maximumDocument:
+	case len(document) > limits.Bytes:
 		return nil, refuse("The request is larger than 256 kB.")
 	case source.Len() > 0:
 		return nil, refuse("The SAMLRequest parameter goes on after its deflated data.")
@@ -141,13 +147,13 @@ func inflate(compressed []byte) ([]byte, error) {
 }
 
 func newMessage(document []byte, relayState string) (*Message, error) {
-	root, err := parseDocument(document)
+	root, err := samlxml.Parse(document, limits)
 	if err != nil {
-		return nil, err
+		return nil, refuseDocument(err)
 	}
 	request, err := newRequest(root)
 	if err != nil {
-		return nil, err
+		return nil, refuseDocument(err)
 	}
 	return &Message{Request: request, RelayState: relayState}, nil
 }

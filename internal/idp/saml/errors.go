@@ -5,6 +5,12 @@ SPDX-License-Identifier: Apache-2.0
 
 package saml
 
+import (
+	"errors"
+
+	"tegata.dev/tegata/internal/samlxml"
+)
+
 // RequestError is why a request is refused.
 type RequestError struct {
 	// Status and SubStatus are SAML status codes; SubStatus may be empty.
@@ -22,4 +28,12 @@ func (e *RequestError) Error() string { return "saml request refused: " + e.Mess
 // refuse is the error of a request that gets no answer but a page.
 func refuse(message string) *RequestError {
 	return &RequestError{Status: StatusRequester, Message: message}
+}
+
+// refuseDocument words what is wrong with a document for the person.
+func refuseDocument(err error) error {
+	if malformed, ok := errors.AsType[*samlxml.Error](err); ok {
+		return refuse("The request " + malformed.Reason + ".")
+	}
+	return err
 }

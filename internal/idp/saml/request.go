@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"tegata.dev/tegata/internal/samlxml"
 )
 
 const (
@@ -54,20 +56,20 @@ var requestChildren = map[string][]string{
 }
 
 // newRequest reads the parsed document's root.
-func newRequest(root *element) (*Request, error) {
-	if root.name.Space != namespaceProtocol || root.name.Local != "AuthnRequest" {
+func newRequest(root *samlxml.Element) (*Request, error) {
+	if !root.Is(namespaceProtocol, "AuthnRequest") {
 		return nil, refuse("The message is not a SAML 2.0 AuthnRequest.")
 	}
-	if root.attributes["Version"] != version20 {
+	if root.Attribute("Version") != version20 {
 		return nil, &RequestError{Status: StatusVersionMismatch, Message: "The request's version is not SAML 2.0."}
 	}
-	for _, child := range root.children {
-		if !slices.Contains(requestChildren[child.name.Space], child.name.Local) {
+	for _, child := range root.Children() {
+		if name := child.Name(); !slices.Contains(requestChildren[name.Space], name.Local) {
 			return nil, refuse("The request has an element that SAML does not know.")
 		}
 	}
 	r := &Request{}
-	for _, read := range []func(*element) error{r.readAttributes, r.readIssuer, r.readNameIDPolicy, r.readAuthnContext, r.readSubject} {
+	for _, read := range []func(*samlxml.Element) error{r.readAttributes, r.readIssuer, r.readNameIDPolicy, r.readAuthnContext, r.readSubject} {
 		if err := read(root); err != nil {
 			return nil, err
 		}
@@ -75,39 +77,39 @@ func newRequest(root *element) (*Request, error) {
 	return r, nil
 }
 
-func (r *Request) readAttributes(root *element) error {
-	r.ID = root.attributes["ID"]
+func (r *Request) readAttributes(root *samlxml.Element) error {
+	r.ID = root.Attribute("ID")
 	if !isNCName(r.ID) || utf8.RuneCountInString(r.ID) > maximumID {
 		return refuse("The request's ID is missing, malformed or longer than 256 characters.")
 	}
 	var err error
 	// RFC 3339 takes fractions of a second, which some senders add.
-	if r.IssueInstant, err = time.Parse(time.RFC3339, root.attributes["IssueInstant"]); err != nil {
+	if r.IssueInstant, err = time.Parse(time.RFC3339, root.Attribute("IssueInstant")); err != nil {
 		return refuse("The request's IssueInstant is missing or malformed.")
 	}
-	r.Destination = root.attributes["Destination"]
-	r.AssertionConsumerServiceURL = root.attributes["AssertionConsumerServiceURL"]
-	r.ProtocolBinding = root.attributes["ProtocolBinding"]
+	r.Destination = root.Attribute("Destination")
+	r.AssertionConsumerServiceURL = root.Attribute("AssertionConsumerServiceURL")
+	r.ProtocolBinding = root.Attribute("ProtocolBinding")
 	if max(len(r.Destination), len(r.AssertionConsumerServiceURL), len(r.ProtocolBinding)) > maximumName {
 		return refuse("The request has an address longer than 1024 bytes.")
 	}
-	if r.ForceAuthn, err = parseBoolean(root.attributes["ForceAuthn"]); err != nil {
+	if r.ForceAuthn, err = parseBoolean(root.Attribute("ForceAuthn")); err != nil {
 		return err
 	}
-	if r.IsPassive, err = parseBoolean(root.attributes["IsPassive"]); err != nil {
+	if r.IsPassive, err = parseBoolean(root.Attribute("IsPassive")); err != nil {
 		return err
 	}
 	r.AssertionConsumerServiceIndex, err = parseIndex(root, "AssertionConsumerServiceIndex")
 	return err
 }
 
-func (r *Request) readIssuer(root *element) error {
-	issuers := root.all(namespaceAssertion, "Issuer")
+func (r *Request) readIssuer(root *samlxml.Element) error {
+	issuers := root.All(namespaceAssertion, "Issuer")
 	if len(issuers) != 1 {
 		return refuse("The request must have exactly one Issuer.")
 	}
 	var err error
-	if r.Issuer, err = issuers[0].leaf(); err != nil {
+	if r.Issuer, err = issuers[0].Text(); err != nil {
 		return err
 	}
 	if r.Issuer == "" || len(r.Issuer) > maximumName {
@@ -116,25 +118,25 @@ func (r *Request) readIssuer(root *element) error {
 	return nil
 }
 
-func (r *Request) readNameIDPolicy(root *element) error {
-	policy, err := root.optional(namespaceProtocol, "NameIDPolicy")
+func (r *Request) readNameIDPolicy(root *samlxml.Element) error {
+	policy, err := root.Optional(namespaceProtocol, "NameIDPolicy")
 	if err != nil || policy == nil {
 		return err
 	}
-	r.NameIDPolicyFormat = policy.attributes["Format"]
-	r.NameIDPolicySPNameQualifier = policy.attributes["SPNameQualifier"]
+	r.NameIDPolicyFormat = policy.Attribute("Format")
+	r.NameIDPolicySPNameQualifier = policy.Attribute("SPNameQualifier")
 	return nil
 }
 
-func (r *Request) readAuthnContext(root *element) error {
-	context, err := root.optional(namespaceProtocol, "RequestedAuthnContext")
+func (r *Request) readAuthnContext(root *samlxml.Element) error {
+	context, err := root.Optional(namespaceProtocol, "RequestedAuthnContext")
 	if err != nil || context == nil {
 		return err
 	}
 	r.RequestedAuthnContext = true
-	r.RequestedAuthnContextComparison = context.attributes["Comparison"]
-	for _, child := range context.all(namespaceAssertion, "AuthnContextClassRef") {
-		class, err := child.leaf()
+	r.RequestedAuthnContextComparison = context.Attribute("Comparison")
+	for _, child := range context.All(namespaceAssertion, "AuthnContextClassRef") {
+		class, err := child.Text()
 		if err != nil {
 			return err
 		}
@@ -143,23 +145,23 @@ func (r *Request) readAuthnContext(root *element) error {
 	return nil
 }
 
-func (r *Request) readSubject(root *element) error {
-	subject, err := root.optional(namespaceAssertion, "Subject")
+func (r *Request) readSubject(root *samlxml.Element) error {
+	subject, err := root.Optional(namespaceAssertion, "Subject")
 	if err != nil || subject == nil {
 		return err
 	}
 	r.Subject = true
-	nameID, err := subject.optional(namespaceAssertion, "NameID")
+	nameID, err := subject.Optional(namespaceAssertion, "NameID")
 	if err != nil || nameID == nil {
 		return err
 	}
-	r.SubjectNameID, err = nameID.leaf()
+	r.SubjectNameID, err = nameID.Text()
 	return err
 }
 
 // parseBoolean reads an xs:boolean; absent is false.
 func parseBoolean(text string) (bool, error) {
-	switch strings.Trim(text, xmlSpace) {
+	switch strings.Trim(text, samlxml.Space) {
 	case "true", "1":
 		return true, nil
 	case "false", "0", "":
@@ -170,12 +172,12 @@ func parseBoolean(text string) (bool, error) {
 }
 
 // parseIndex reads an xs:unsignedShort; nil if absent.
-func parseIndex(root *element, name string) (*int, error) {
-	text, present := root.attributes[name]
+func parseIndex(root *samlxml.Element, name string) (*int, error) {
+	text, present := root.Lookup(name)
 	if !present {
 		return nil, nil
 	}
-	value, err := strconv.ParseUint(strings.Trim(text, xmlSpace), 10, 16)
+	value, err := strconv.ParseUint(strings.Trim(text, samlxml.Space), 10, 16)
 	if err != nil {
 		return nil, refuse("The request's AssertionConsumerServiceIndex is not a number from 0 to 65535.")
 	}
