@@ -167,9 +167,18 @@ func (s *Server) drain(ctx context.Context, server *http.Server) error {
 	return nil
 }
 
+// serveSite ends connections with their next answer once the server shuts
+// down: clients then connect elsewhere before this end closes in their face.
+func (s *Server) serveSite(w http.ResponseWriter, r *http.Request) {
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	s.site.ServeHTTP(w, r)
+}
+
 func (s *Server) httpServer() *http.Server {
 	return &http.Server{
-		Handler:           s.site,
+		Handler:           http.HandlerFunc(s.serveSite),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      60 * time.Second,

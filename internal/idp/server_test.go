@@ -117,8 +117,11 @@ func TestReadinessGoesOffFirst(t *testing.T) {
 	g.Eventually(func() int { status, _ := get(t, base+"/readyz"); return status }, "5s").Should(Equal(http.StatusOK))
 	stop()
 	g.Eventually(func() int { status, _ := get(t, base+"/readyz"); return status }, "1s", "10ms").Should(Equal(http.StatusServiceUnavailable))
-	status, _ := get(t, base+"/login")
-	g.Expect(status).To(Equal(http.StatusOK))
+	response, err := http.Get(base + "/login")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(response.Body.Close()).To(Succeed())
+	g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+	g.Expect(response.Close).To(BeTrue(), "a kept connection goes elsewhere with the next request")
 	g.Eventually(ended, "30s").Should(Receive(BeNil()))
 }
 
