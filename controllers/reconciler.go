@@ -7,6 +7,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
@@ -77,6 +79,10 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (re
 		if !gone {
 			result, err = r.finish(ctx, before, object, report)
 		}
+		if err != nil && namespaceEnds(ctx, r.client, object.GetNamespace()) {
+			logf.FromContext(ctx).Info("Failed in a namespace that is being deleted", "error", err.Error())
+			result, err = ctrl.Result{RequeueAfter: deletionWait(object, time.Now())}, nil
+		}
 	}()
 
 	if !object.GetDeletionTimestamp().IsZero() {
@@ -96,13 +102,18 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 	if err == nil {
 		err = r.removeFinalizer(ctx, object)
 	}
-	if err != nil {
-		report.Add(unavailable(v1alpha1.DeletionFailedReason,
-			"The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted.", err))
+	const message = "The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted."
+	switch {
+	case errors.Is(err, errServerAway):
+		report.Add(waits(v1alpha1.DeletionFailedReason, message))
+		report.RequeueAfter(deletionWait(object, time.Now()))
 		return false
-	}
-	if note != "" {
-		r.events.Eventf(object, nil, corev1.EventTypeWarning, v1alpha1.ReleasedReason, "Delete", "%s", note)
+	case err != nil:
+		report.Add(unavailable(v1alpha1.DeletionFailedReason, message, err))
+		return false
+	case note != "":
+		logf.FromContext(ctx).Info("Released", "note", note)
+		r.tell(ctx, object, corev1.EventTypeWarning, v1alpha1.ReleasedReason, "Delete", note)
 	}
 	return true
 }
@@ -119,6 +130,11 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 	if report.Outdated() {
 		return ctrl.Result{RequeueAfter: firstRetry}, nil
 	}
+	result, failed := report.Result()
+	if refusedByEndingNamespace(failed) {
+		// The object's own deletion is next and will wake us.
+		return ctrl.Result{RequeueAfter: lastRetry}, nil
+	}
 	report.Write(object)
 	written, err := before.Patch(ctx, r.client, object)
 	switch {
@@ -127,20 +143,27 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("status could not be written: %w", err)
 	case written:
-		r.announce(before, object)
+		r.announce(ctx, before, object)
 	}
-	return report.Result()
+	return result, failed
 }
 
 // announce emits an event when an object begins to fail and when it recovers.
-func (r *reconciler[T]) announce(before status.Snapshot, object T) {
+func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, object T) {
 	was := before.Condition(status.Ready)
 	is := meta.FindStatusCondition(object.GetConditions(), status.Ready)
 	switch {
 	case status.Failed(object.GetConditions()) && (!before.Failed() || was == nil || was.Reason != is.Reason):
-		r.events.Eventf(object, nil, corev1.EventTypeWarning, is.Reason, "Reconcile", "%s", is.Message)
+		r.tell(ctx, object, corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message)
 	case is.Status == metav1.ConditionTrue && before.Failed():
-		r.events.Eventf(object, nil, corev1.EventTypeNormal, is.Reason, "Reconcile", "%s", is.Message)
+		r.tell(ctx, object, corev1.EventTypeNormal, is.Reason, "Reconcile", is.Message)
+	}
+}
+
+// tell emits an event, where the object's namespace still takes any.
+func (r *reconciler[T]) tell(ctx context.Context, object T, eventType, reason, action, note string) {
+	if !namespaceEnds(ctx, r.client, object.GetNamespace()) {
+		r.events.Eventf(object, nil, eventType, reason, action, "%s", note)
 	}
 }
 

@@ -81,8 +81,7 @@ func serverName(tenant *v1alpha1.Tenant) types.NamespacedName {
 // where it is not live as declared.
 func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope, change admin.Change, report *status.Report) *admin.Result {
 	if in.server == nil {
-		report.Add(waits(v1alpha1.IdentityServerNotReadyReason,
-			fmt.Sprintf("IdentityServer %s does not run yet.", serverName(in.resource))))
+		report.Add(notRunning(serverName(in.resource)))
 		return nil
 	}
 	if err := ensureFinalizer(ctx, p.Client, object); err != nil {
@@ -92,7 +91,7 @@ func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope,
 	change.Owner, change.TenantOwner = client.ObjectKeyFromObject(object).String(), tenantName(object).String()
 	result, err := in.server.publish(ctx, change)
 	if err != nil {
-		report.Add(unavailable(v1alpha1.UnavailableReason, "The IdP could not be reached; it is tried again.", err))
+		report.Add(p.unreached(serverName(in.resource), in.server, err))
 		return nil
 	}
 	if result.Problem != nil {
@@ -106,6 +105,20 @@ func (p *publisher) publish(ctx context.Context, object tenantObject, in *scope,
 	})
 	report.Add(published())
 	return &result
+}
+
+// unreached tells that a server did not take a change: it failed, or it was
+// stopped meanwhile.
+func (p *publisher) unreached(name types.NamespacedName, server *Server, err error) status.Outcome {
+	if p.servers.Get(name) != server {
+		return notRunning(name)
+	}
+	return unavailable(v1alpha1.UnavailableReason, "The IdP could not be reached; it is tried again.", err)
+}
+
+// notRunning waits for a server, whose start wakes everything in its tenants.
+func notRunning(name types.NamespacedName) status.Outcome {
+	return waits(v1alpha1.IdentityServerNotReadyReason, fmt.Sprintf("IdentityServer %s does not run yet.", name))
 }
 
 // refused tells of a problem that the IdP found. For each of them the IdP sends
@@ -136,10 +149,18 @@ func (p *publisher) retract(ctx context.Context, object tenantObject, kind admin
 	if running == nil {
 		return note, err
 	}
-	_, err = running.publish(ctx, admin.Change{
+	return "", p.unpublish(ctx, server, running, admin.Change{
 		Key: key, Owner: client.ObjectKeyFromObject(object).String(), TenantOwner: tenantName(object).String(),
 	})
-	return "", err
+}
+
+// unpublish deletes at a server, which may be stopped meanwhile.
+func (p *publisher) unpublish(ctx context.Context, name types.NamespacedName, server *Server, change admin.Change) error {
+	_, err := server.publish(ctx, change)
+	if err != nil && p.servers.Get(name) != server {
+		return fmt.Errorf("%w: %w", errServerAway, err)
+	}
+	return err
 }
 
 // publishedAt tells where the object is live: as status says, or, where a
@@ -169,5 +190,5 @@ func (p *publisher) serverForDeletion(ctx context.Context, name types.Namespaced
 	if err != nil {
 		return nil, "", err
 	}
-	return nil, "", fmt.Errorf("identity server %s does not run", name)
+	return nil, "", fmt.Errorf("%w: %s", errServerAway, name)
 }

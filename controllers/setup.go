@@ -51,7 +51,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 	for _, controller := range []interface{ setup(ctrl.Manager) error }{
 		&identityServers{
 			Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed,
-			wakers: wakers, follow: follow, lifetime: ctx,
+			wakers: wakers, follow: follow, lifetime: ctx, clock: options.Clock,
 		},
 		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
 		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},

@@ -101,8 +101,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 	}
 	running := k.servers.Get(serverName(tenant))
 	if running == nil {
-		report.Add(waits(v1alpha1.IdentityServerNotReadyReason,
-			fmt.Sprintf("IdentityServer %s does not run yet.", serverName(tenant))))
+		report.Add(notRunning(serverName(tenant)))
 		return
 	}
 	if err := ensureFinalizer(ctx, k.Client, tenant); err != nil {
@@ -115,7 +114,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 		Tenant: &admin.Tenant{Tenant: converted, SigningKey: pair},
 	})
 	if err != nil {
-		report.Add(unavailable(v1alpha1.UnavailableReason, "The IdP could not be reached; it is tried again.", err))
+		report.Add(k.unreached(serverName(tenant), running, err))
 		return
 	}
 	if result.Problem != nil {
@@ -241,9 +240,8 @@ func (k *tenants) retract(ctx context.Context, tenant *v1alpha1.Tenant) (string,
 	if server == nil {
 		return note, err
 	}
-	_, err = server.publish(ctx, admin.Change{
+	return "", k.unpublish(ctx, serverName(tenant), server, admin.Change{
 		Key:   admin.Key{Kind: admin.KindTenant, Tenant: slugOf(tenant)},
 		Owner: client.ObjectKeyFromObject(tenant).String(),
 	})
-	return "", err
 }
