@@ -56,7 +56,7 @@ func publish(t *testing.T, service admin.Service, suspended bool) (temporary str
 		Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}, Owner: "default/acme",
 		Tenant: &admin.Tenant{SigningKey: key, Tenant: directory.Tenant{Slug: "acme", DisplayName: "Acme", TimeZone: "UTC", Language: "ja", Plan: directory.PlanPlus}},
 	}, {
-		Key: member, Owner: "default/hanako",
+		Key: member, Owner: "default/hanako", TenantOwner: "default/acme",
 		Member: &admin.Member{Member: directory.Member{Tenant: "acme", Name: "hanako", Mail: mail, Role: directory.RoleStaff, Suspended: suspended,
 			TimeZone: "UTC", Language: "en", PasswordSetup: directory.PasswordSetupTemporary}},
 	}})
