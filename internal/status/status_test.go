@@ -306,4 +306,9 @@ func TestResult(t *testing.T) {
 	result, err = r.Result()
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(result.IsZero()).To(BeTrue(), "the back-off decides")
+
+	r.Add(Outcome{Condition: "Published", Verdict: Retries, Reason: "Unavailable", Message: "seen, not caught"})
+	result, err = r.Result()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(result.RequeueAfter).To(Equal(time.Minute), "without a cause there is no back-off")
 }

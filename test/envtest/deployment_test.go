@@ -7,11 +7,8 @@ package envtest
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -191,7 +188,7 @@ func (p *place) runPod(workload *appsv1.Deployment) {
 	p.Expect(secret.Data).NotTo(HaveKey("ca.key"), "the authority's key stays with the operator")
 	options := idp.Options{
 		ExternalURL: p.url, Address: strings.TrimPrefix(p.url, "http://"), Key: key.Data["key"],
-		SQLitePath: filepath.Join(p.t.TempDir(), "tegata.db"), Log: logr.Discard(),
+		SQLitePath: filepath.Join(p.t.TempDir(), "tegata.db"), Version: "v0.9", Log: logr.Discard(),
 	}
 	adjust(&options)
 	server := must(idp.New(ctx, options))
@@ -199,25 +196,11 @@ func (p *place) runPod(workload *appsv1.Deployment) {
 	done := make(chan error, 1)
 	go func() { done <- server.Run(running) }()
 
-	certificate := must(tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]))
-	clients := x509.NewCertPool()
-	p.Expect(clients.AppendCertsFromPEM(secret.Data["ca.crt"])).To(BeTrue())
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	adminServer := &http.Server{
-		Handler: admin.NewHandler(server.Admin()), ReadHeaderTimeout: time.Second,
-		TLSConfig: admin.ServerTLSConfig(func() (*tls.Certificate, error) { return &certificate, nil }, clients),
-	}
-	go func() { _ = adminServer.ServeTLS(listener, "", "") }()
-	pods.Store(net.JoinHostPort(service.Spec.ClusterIP, "8443"), listener.Addr().String())
+	pods.Store(net.JoinHostPort(service.Spec.ClusterIP, "8443"), p.listenAdmin(admin.NewHandler(server.Admin())))
 	p.t.Cleanup(func() {
 		p.removeServers()
-		_ = adminServer.Close()
 		stop()
 		p.Expect(<-done).To(Succeed())
 	})
-
-	p.refresh(workload)
-	before := workload.DeepCopy()
-	workload.Status = appsv1.DeploymentStatus{ObservedGeneration: workload.Generation, Replicas: 1, UpdatedReplicas: 1, ReadyReplicas: 1, AvailableReplicas: 1}
-	p.Expect(p.k8s.Status().Patch(ctx, workload, client.MergeFrom(before))).To(Succeed())
+	p.workloadStatus(workload, 1)
 }
