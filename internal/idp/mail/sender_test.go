@@ -157,6 +157,13 @@ type sending struct {
 	clock  *storetest.Clock
 }
 
+func tenant() admin.Change {
+	return admin.Change{
+		Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}, Owner: "team/acme",
+		Tenant: &admin.Tenant{Tenant: directory.Tenant{Slug: "acme", DisplayName: "手形商事\r\nBcc: evil@example.com", TimeZone: "Asia/Tokyo", Language: "ja"}},
+	}
+}
+
 func member(language string) admin.Change {
 	return admin.Change{
 		Key: admin.Key{Kind: admin.KindMember, Tenant: "acme", Name: "hanako"}, Owner: "team/hanako", TenantOwner: "team/acme",
@@ -174,10 +181,7 @@ func send(t *testing.T, language string, options *mail.SMTPOptions) *sending {
 	o := storetest.SQLiteOptions(t)
 	o.Now = clock.Now
 	s := &sending{WithT: g, store: storetest.Open(t, o), clock: clock}
-	results, err := s.store.Apply(t.Context(), []admin.Change{{
-		Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}, Owner: "team/acme",
-		Tenant: &admin.Tenant{Tenant: directory.Tenant{Slug: "acme", DisplayName: "手形商事\r\nBcc: evil@example.com", TimeZone: "Asia/Tokyo", Language: "ja"}},
-	}, member(language)})
+	results, err := s.store.Apply(t.Context(), []admin.Change{tenant(), member(language)})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(results[1].Problem).To(BeNil())
 	s.sender, err = mail.NewSender(mail.Options{Queue: s.store, ExternalURL: "https://id.example.com", SMTP: options, Now: clock.Now})
