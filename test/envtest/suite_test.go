@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,32 +148,13 @@ func (c *cluster) stop() {
 	}
 }
 
-// forbidden is the last request of an operator here that its role did not allow.
-var forbidden atomic.Pointer[string]
-
-// roundTripper is a function as an http.RoundTripper.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
-
-// noteForbidden remembers what next refused for want of a permission.
-func noteForbidden(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		response, err := next.RoundTrip(request)
-		if err == nil && response.StatusCode == http.StatusForbidden {
-			forbidden.Store(ptrTo(request.Method + " " + request.URL.Path))
-		}
-		return response, err
-	})
-}
-
 // startOperator runs every controller in this process until stop is called.
 func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) {
 	restConfig = rest.CopyConfig(restConfig)
 	restConfig.Wrap(noteForbidden)
 	mgr := must(ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:     scheme,
-		Logger:     logr.Discard(),
+		Logger:     complaints.logger(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Cache:      cache.Options{DefaultTransform: controllers.SlimObject, ByObject: controllers.OnlyOurs()},
 		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
