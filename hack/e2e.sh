@@ -1,103 +1,108 @@
 #!/usr/bin/env bash
-# Runs test/e2e on a real one-node Kubernetes (hack/cluster): the images of this tree, config/default, and a private PostgreSQL
-# on this machine as the database. Linux and root. It removes all that it made, also when it fails.
-# Environment: TEST_ARGS (more flags of go test).
+# Runs test/e2e on a real one-node Kubernetes (hack/cluster): Helm, two versions of the images of this tree, a private
+# PostgreSQL and Chromium on this machine. Linux and root. It removes all that it made, also when it fails or is killed.
+# Environment: TEST_ARGS (more flags of the test binary, such as -test.run=...).
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=hack/lib.sh
 . "$root/hack/lib.sh"
+# shellcheck source=hack/debian.sh
+. "$root/hack/debian.sh"
 cd "$root"
 
 cluster="$root/hack/cluster/cluster.sh"
-address=10.250.0.1 # this machine, as the cluster sees it
-port=15432
-export KUBECONFIG="$root/.cluster/kubeconfig"
-kubectl="$root/.cluster/bin/kubectl"
+database="$root/hack/e2e/database.sh"
+
+# stop_group GROUP: ends its processes, by force when they do not.
+stop_group() {
+	local tries
+	kill -TERM -- "-$1" 2>/dev/null || return 0
+	for ((tries = 0; tries < 100; tries++)); do
+		kill -0 -- "-$1" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	kill -KILL -- "-$1" 2>/dev/null || true
+}
+
+# clean_up GROUP WORK: ends what of a run still runs, and removes what it made.
+clean_up() {
+	local rc=0
+	stop_group "$1"
+	if [[ -d "$2/database" ]]; then "$database" kill "$2/database" || rc=1; fi
+	if [[ -e "$root/.cluster" ]]; then "$cluster" down || rc=1; fi
+	rm -rf "$2" || rc=1
+	return "$rc"
+}
+
+# run WORK: everything between the preparations and the cleaning up.
+run() {
+	local work="$1" version kubectl rc=0 args
+	step "Preparing Helm"
+	TEGATA_E2E_HELM="$(hack/helm/build.sh)"
+	step "Packing two versions of the images"
+	for version in e2e-1 e2e-2; do
+		VERSION="$version" IMAGES="$work/images/$version" hack/image/build.sh
+	done
+	step "Compiling the tests"
+	go test -c -tags e2e -o "$work/e2e.test" ./test/e2e
+	step "Starting the cluster and PostgreSQL"
+	"$cluster" up >/dev/null
+	"$cluster" load "$work"/images/*/*.tar
+	TEGATA_E2E_POSTGRES="$("$database" init "$work/database")"
+	export TEGATA_E2E_HELM TEGATA_E2E_POSTGRES
+	export KUBECONFIG="$root/.cluster/kubeconfig" TEGATA_E2E_ROOT="$root" TEGATA_E2E_WORK="$work"
+	step "Running the tests"
+	read -ra args <<<"${TEST_ARGS:-}"
+	(cd test/e2e && "$work/e2e.test" -test.v -test.timeout 30m "${args[@]}") || rc=$?
+	if ((rc)); then
+		kubectl="$root/.cluster/bin/kubectl"
+		"$kubectl" get tegata,pods -A -o wide >&2 || true
+		"$kubectl" -n identity-system logs deployment/tegata-operator --tail=40 >&2 || true
+	fi
+	step "Ended with status $rc"
+	return "$rc"
+}
+
+case "${1:-}" in
+run)
+	run "$2"
+	exit
+	;;
+after) # PROCESS GROUP WORK: cleans up when the run was killed without a chance to do so itself
+	tail --pid="$2" -f /dev/null
+	clean_up "$3" "$4"
+	exit
+	;;
+esac
 
 [[ "$(uname -s)" == Linux ]] && ((EUID == 0)) || die "the e2e tests need Linux and root, as hack/cluster does"
 [[ ! -e "$root/.cluster" ]] || die "a cluster is there; run 'make cluster-down' first"
-require go git runuser
-shopt -s nullglob
-programs=(/usr/lib/postgresql/*/bin)
-shopt -u nullglob
-((${#programs[@]})) || die "the e2e tests need PostgreSQL's server programs (Debian package postgresql); 'make test' installs them"
-postgres="${programs[-1]}"
+require go git runuser setsid
+step "Checking the tools that the tests drive"
+need_chromium
+need_postgres
 
 work="$(mktemp -d "${TMPDIR:-/tmp}/tegata-e2e.XXXXXX")"
-overlay="$root/bin/e2e"
+chmod 755 "$work" # the database's user passes through
+# In the background and a group of its own: bash acts on a signal only when no program is in the foreground.
+setsid "$0" run "$work" </dev/null &
+group=$!
+setsid "$0" after "$$" "$group" "$work" </dev/null >/dev/null 2>&1 &
+after=$!
 
-clean_up() {
+finish() {
 	local rc=$?
 	trap - EXIT
+	trap '' INT TERM HUP
 	set +e
-	if [[ -f "$work/data/postmaster.pid" ]]; then
-		runuser -u postgres -- "$postgres/pg_ctl" -D "$work/data" -m immediate -w stop >/dev/null
-	fi
-	if [[ -e "$root/.cluster" ]]; then "$cluster" down || rc=1; fi
-	rm -rf "$work" "$overlay"
+	step "Cleaning up"
+	clean_up "$group" "$work" || rc=1
+	stop_group "$after"
 	exit "$rc"
 }
-trap clean_up EXIT
+trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-# start_database makes a PostgreSQL that the cluster reaches, and prints its connection string.
-start_database() {
-	local password
-	password="$(od -An -tx1 -N16 /dev/urandom | tr -d ' \n')"
-	printf '%s' "$password" >"$work/password"
-	chown -R postgres "$work"
-	(
-		cd "$work"
-		runuser -u postgres -- "$postgres/initdb" --pgdata=data --username=tegata --pwfile=password --auth=scram-sha-256 \
-			--encoding=UTF8 --locale=C.UTF-8 >initdb.log 2>&1 || { cat initdb.log >&2; exit 1; }
-		printf 'host all all 10.250.0.0/22 scram-sha-256\n' >>data/pg_hba.conf
-		# fsync stays on: a log-in must be as slow as it is.
-		runuser -u postgres -- "$postgres/pg_ctl" -D data -l server.log -w start \
-			-o "-c listen_addresses=$address -c port=$port -c unix_socket_directories=$work" >&2 || { cat server.log >&2; exit 1; }
-		PGPASSWORD="$password" "$postgres/createdb" -h "$work" -p "$port" -U tegata tegata
-	)
-	printf 'postgres://tegata:%s@%s:%s/tegata?sslmode=disable' "$password" "$address" "$port"
-}
-
-# write_overlay names the images of this tree in config/default.
-write_overlay() {
-	local operator idp
-	operator="$(cat bin/images/tegata-operator.reference)"
-	idp="$(cat bin/images/tegata-idp.reference)"
-	mkdir -p "$overlay"
-	cat >"$overlay/kustomization.yaml" <<YAML
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources: [../../config/default]
-images: [{name: tegata-operator, newName: ${operator%:*}, newTag: "${operator##*:}"}]
-patches:
-  - target: {kind: Deployment, name: tegata-operator}
-    patch: |
-      apiVersion: apps/v1
-      kind: Deployment
-      metadata: {name: tegata-operator, namespace: tegata-system}
-      spec:
-        template:
-          spec:
-            containers: [{name: operator, env: [{name: IDP_IMAGE, value: "$idp"}]}]
-YAML
-}
-
-hack/image/build.sh
-"$cluster" up
-"$cluster" load
-TEGATA_E2E_POSTGRES="$(start_database)"
-write_overlay
-"$kubectl" apply --server-side --validate=strict -k "$overlay" >/dev/null
-"$kubectl" -n tegata-system rollout status deployment/tegata-operator --timeout=120s
-export TEGATA_E2E_POSTGRES TEGATA_E2E_CLUSTER="$cluster" TEGATA_E2E_KUBECTL="$kubectl"
-rc=0
-# shellcheck disable=SC2086 # flags, not one word
-go test ./test/e2e -tags e2e -count=1 -v -timeout 20m ${TEST_ARGS:-} || rc=$?
-if ((rc)); then
-	"$kubectl" get tegata,pods -A -o wide >&2 || true
-	"$kubectl" -n tegata-system logs deployment/tegata-operator --tail=40 >&2 || true
-fi
-exit "$rc"
+wait "$group"

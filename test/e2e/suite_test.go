@@ -33,24 +33,30 @@ import (
 )
 
 const (
-	operatorNamespace = "tegata-system"
-	operatorLease     = "tegata-operator.identity.tegata.dev"
+	operatorLease = "tegata-operator.identity.tegata.dev"
 
-	patience = 2 * time.Minute
-	glance   = 250 * time.Millisecond
+	// patience is how long anything may take on a machine that is busy otherwise.
+	patience    = 4 * time.Minute
+	glance      = 250 * time.Millisecond
+	dialTimeout = 5 * time.Second
 )
 
 // cluster is the Kubernetes that the tests run on.
 type cluster struct {
 	*WithT
 	t   *testing.T
-	k8s client.Client
+	k8s client.WithWatch
+}
+
+// images is the directory of one version's images.
+func images(version string) string {
+	return filepath.Join(os.Getenv("TEGATA_E2E_WORK"), "images", version)
 }
 
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	g := NewWithT(t)
-	for _, name := range []string{"KUBECONFIG", "TEGATA_E2E_POSTGRES", "TEGATA_E2E_CLUSTER", "TEGATA_E2E_KUBECTL"} {
+	for _, name := range []string{"KUBECONFIG", "TEGATA_E2E_POSTGRES", "TEGATA_E2E_ROOT", "TEGATA_E2E_WORK", "TEGATA_E2E_HELM"} {
 		g.Expect(os.Getenv(name)).NotTo(BeEmpty(), "%s is not set; run make e2e", name)
 	}
 	log.SetLogger(logr.Discard()) // the client library has nothing to say; without this it complains
@@ -59,7 +65,8 @@ func newCluster(t *testing.T) *cluster {
 	scheme := runtime.NewScheme()
 	g.Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	g.Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	k8s, err := client.New(rest, client.Options{Scheme: scheme})
+	rest.QPS = -1
+	k8s, err := client.NewWithWatch(rest, client.Options{Scheme: scheme})
 	g.Expect(err).NotTo(HaveOccurred())
 	return &cluster{WithT: g, t: t, k8s: k8s}
 }
@@ -72,7 +79,7 @@ func (c *cluster) in(t *testing.T) *cluster {
 // run runs a program and returns what it printed.
 func (c *cluster) run(program string, arguments ...string) string {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience+time.Minute)
 	defer cancel()
 	output, err := exec.CommandContext(ctx, program, arguments...).CombinedOutput() // #nosec G204 -- the test's own arguments
 	c.Expect(err).NotTo(HaveOccurred(), "%s %s: %s", program, strings.Join(arguments, " "), output)
@@ -81,13 +88,24 @@ func (c *cluster) run(program string, arguments ...string) string {
 
 func (c *cluster) kubectl(arguments ...string) string {
 	c.t.Helper()
-	return c.run(os.Getenv("TEGATA_E2E_KUBECTL"), arguments...)
+	return c.run(repository(".cluster/bin/kubectl"), arguments...)
+}
+
+// repository is a file of the repository.
+func repository(path string) string {
+	return filepath.Join(os.Getenv("TEGATA_E2E_ROOT"), path)
 }
 
 // component stops or starts a component of the control plane.
 func (c *cluster) component(action, name string) {
 	c.t.Helper()
-	c.run(os.Getenv("TEGATA_E2E_CLUSTER"), action, name)
+	c.run(repository("hack/cluster/cluster.sh"), action, name)
+}
+
+// database starts, stops or restarts PostgreSQL.
+func (c *cluster) database(action string) {
+	c.t.Helper()
+	c.run(repository("hack/e2e/database.sh"), action, filepath.Join(os.Getenv("TEGATA_E2E_WORK"), "database"))
 }
 
 // conditioned is any kind of this API.
@@ -159,7 +177,7 @@ func processInCgroup(id string) (found int) {
 	return found
 }
 
-// reportMemory logs what each pod's process has resident, now and at most.
+// reportMemory notes what each pod's process has resident now.
 func (c *cluster) reportMemory(when, namespace string, labels client.MatchingLabels) {
 	c.t.Helper()
 	for _, pod := range c.pods(namespace, labels) {
@@ -168,12 +186,12 @@ func (c *cluster) reportMemory(when, namespace string, labels client.MatchingLab
 		}
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.processOf(&pod)))
 		c.Expect(err).NotTo(HaveOccurred())
-		var sizes []string
 		for line := range strings.Lines(string(status)) {
-			if strings.HasPrefix(line, "VmRSS:") || strings.HasPrefix(line, "VmHWM:") {
-				sizes = append(sizes, strings.Join(strings.Fields(line), " "))
+			if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+				kilobytes, err := strconv.Atoi(fields[1])
+				c.Expect(err).NotTo(HaveOccurred())
+				summary.add(fmt.Sprintf("memory of %s, %s", pod.Name, when), "%d MB", kilobytes/1024)
 			}
 		}
-		c.t.Logf("MEMORY %s: %s: %s", when, pod.Name, strings.Join(sizes, ", "))
 	}
 }

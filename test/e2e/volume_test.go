@@ -8,7 +8,6 @@ SPDX-License-Identifier: Apache-2.0
 package e2e
 
 import (
-	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -17,19 +16,22 @@ import (
 	"tegata.dev/tegata/api/v1alpha1"
 )
 
-func TestDeploymentOnVolume(t *testing.T) {
-	c := newCluster(t)
-	p := c.newPlace("e2e-volume", 1, &v1alpha1.Storage{SQLite: &v1alpha1.SQLiteStorage{}}, 1)
+// restartOnVolume deletes the pod of a server that keeps its database on a volume: a session must outlive it.
+func (c *cluster) restartOnVolume() {
+	p := c.newPlace("volume", &v1alpha1.IdentityServer{Spec: v1alpha1.IdentityServerSpec{
+		ExternalURL: "http://127.0.0.1:18082", Deployment: &v1alpha1.DeployedServer{Replicas: 1},
+		Storage: &v1alpha1.Storage{SQLite: &v1alpha1.SQLiteStorage{}},
+	}}, 1)
 	p.awaitServing()
 	l := newLoad(p)
-	browser, member := p.browser(l), p.members[0]
+	browser, member := l.browser(false), p.members[0]
 	p.choosePassword(browser, member)
-	p.readMetadata(l)
+	p.readMetadata(browser.HTTP)
 	p.reportMemory("idle on SQLite", p.namespace, idpPods)
 
 	pod := p.pods(p.namespace, idpPods)[0]
 	gone := time.Now()
-	p.Expect(p.k8s.Delete(t.Context(), &pod)).To(Succeed())
+	p.Expect(p.k8s.Delete(p.t.Context(), &pod)).To(Succeed())
 	p.Eventually(func(g Gomega) {
 		pods := p.pods(p.namespace, idpPods)
 		g.Expect(pods).To(HaveLen(1))
@@ -37,11 +39,6 @@ func TestDeploymentOnVolume(t *testing.T) {
 	}, patience, glance).Should(Succeed())
 	p.rollout()
 	p.awaitReady(p.server)
-	t.Logf("TIME from the pod's deletion to the next one serving: %.1f s", time.Since(gone).Seconds())
-
-	page, err := browser.Get(t.Context(), siteURL+"/")
-	p.Expect(err).NotTo(HaveOccurred())
-	p.Expect(onPortal(page)).To(BeTrue(), "the session did not outlive the pod: %s", page.Text())
-	l.signOn(t.Context(), browser, member, true)
-	p.Expect(l.current.Load().signOns.Load()).To(BeEquivalentTo(1), l.current.Load().String())
+	summary.add("pod on a volume deleted until the next one serves", "%.1f s", time.Since(gone).Seconds())
+	p.expectSession(l, browser, member)
 }

@@ -12,11 +12,10 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
-	"os"
 	"testing"
-	"time"
 
 	"github.com/crewjam/saml"
 	. "github.com/onsi/gomega"
@@ -30,14 +29,12 @@ import (
 )
 
 const (
-	// siteURL is what browsers see: plain http needs a loopback address. Nobody listens there; see dial.
-	siteURL = "http://127.0.0.1:18080"
-	appURL  = "http://127.0.0.1:18081"
+	appURL = "http://127.0.0.1:18090"
 	// chosenPassword is what members choose in these tests.
 	chosenPassword = "Kisaragi-Eki-0229"
 )
 
-// place is a namespace with an identity server in pods, a tenant, members and a SAML app.
+// place is a namespace with a tenant of its name, members and a SAML app.
 type place struct {
 	*cluster
 	namespace string
@@ -50,42 +47,47 @@ type place struct {
 	provider *saml.ServiceProvider
 }
 
-// newPlace applies everything at once; it waits for nothing.
-func (c *cluster) newPlace(namespace string, replicas int32, storage *v1alpha1.Storage, members int) *place {
+// newPlace applies everything at once and waits for nothing. A server without a namespace becomes part of it.
+func (c *cluster) newPlace(namespace string, server *v1alpha1.IdentityServer, members int, more ...client.Object) *place {
 	c.t.Helper()
-	p := &place{cluster: c, namespace: namespace}
-	tenant := v1alpha1.TenantReference{Name: "acme"}
-	p.server = &v1alpha1.IdentityServer{ObjectMeta: p.meta("id"), Spec: v1alpha1.IdentityServerSpec{
-		ExternalURL: siteURL, Deployment: &v1alpha1.DeployedServer{Replicas: replicas}, Storage: storage,
+	p := &place{cluster: c, namespace: namespace, server: server}
+	labels := map[string]string{"identity.tegata.dev/tenants": "allowed"}
+	maps.Copy(labels, restricted)
+	objects := append([]client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labels}}}, more...)
+	if server.Namespace == "" {
+		server.ObjectMeta = p.meta("id")
+		objects = append(objects, server)
+	}
+	p.tenant = &v1alpha1.Tenant{ObjectMeta: p.meta("tenant"), Spec: v1alpha1.TenantSpec{
+		IdentityServerRef: v1alpha1.IdentityServerReference{Name: server.Name, Namespace: server.Namespace}, Slug: namespace, DisplayName: "株式会社アクメ",
 	}}
-	p.tenant = &v1alpha1.Tenant{ObjectMeta: p.meta("acme"), Spec: v1alpha1.TenantSpec{
-		IdentityServerRef: v1alpha1.IdentityServerReference{Name: "id"}, Slug: "acme", DisplayName: "株式会社アクメ",
-	}}
-	p.app = &v1alpha1.SAMLApp{ObjectMeta: p.meta("wiki"), Spec: v1alpha1.SAMLAppSpec{
-		TenantRef: tenant, DisplayName: "社内Wiki",
+	p.app = &v1alpha1.SAMLApp{ObjectMeta: p.meta("files"), Spec: v1alpha1.SAMLAppSpec{
+		TenantRef: v1alpha1.TenantReference{Name: p.tenant.Name}, DisplayName: "社内ファイル",
 		ServiceProvider: v1alpha1.ServiceProvider{
 			EntityID:                  appURL + "/saml/metadata",
 			AssertionConsumerServices: []v1alpha1.AssertionConsumerService{{URL: appURL + "/saml/acs"}},
 		},
 	}}
-	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}},
-		&corev1.Secret{ObjectMeta: p.meta("database"), StringData: map[string]string{"url": os.Getenv("TEGATA_E2E_POSTGRES")}},
-		p.server, p.tenant, p.app,
-	}
+	objects = append(objects, p.tenant, p.app)
 	for i := range members {
-		member := &v1alpha1.Member{ObjectMeta: p.meta(fmt.Sprintf("member-%d", i)), Spec: v1alpha1.MemberSpec{
-			TenantRef: tenant, Role: "Staff", Name: v1alpha1.PersonName{Family: "山田", Given: fmt.Sprintf("%d郎", i)},
-			Mail: fmt.Sprintf("member-%d@acme.example", i), PasswordSetup: v1alpha1.PasswordSetup("TemporaryPassword"),
-		}}
+		member := p.newMember(i)
+		member.Spec.PasswordSetup = "TemporaryPassword"
 		p.members = append(p.members, member)
 		objects = append(objects, member)
 	}
 	p.t.Cleanup(p.remove)
 	for _, object := range objects {
-		p.Expect(p.k8s.Create(p.t.Context(), object)).To(Succeed())
+		c.Expect(c.k8s.Create(c.t.Context(), object)).To(Succeed())
 	}
 	return p
+}
+
+func (p *place) newMember(i int) *v1alpha1.Member {
+	return &v1alpha1.Member{ObjectMeta: p.meta(fmt.Sprintf("member-%d", i)), Spec: v1alpha1.MemberSpec{
+		TenantRef: v1alpha1.TenantReference{Name: p.tenant.Name}, Role: "Staff",
+		Name: v1alpha1.PersonName{Family: "山田", Given: fmt.Sprintf("%d郎", i)},
+		Mail: fmt.Sprintf("member-%d@%s.example", i, p.namespace),
+	}}
 }
 
 // remove deletes the namespace and awaits its end: finalizers must not hold it.
@@ -115,27 +117,20 @@ func (p *place) awaitServing() {
 	for _, member := range p.members {
 		p.awaitReady(member)
 	}
-	service := &corev1.Service{}
-	p.Expect(p.k8s.Get(p.t.Context(), client.ObjectKey{Namespace: p.namespace, Name: p.server.Status.Service}, service)).To(Succeed())
-	p.address = service.Spec.ClusterIP + ":80"
+	p.address = p.siteOf(p.server)
 }
 
-// browser is a new one that finds the site's Service where siteURL says.
-func (p *place) browser(transport http.RoundTripper) *formclient.Client {
-	browser := formclient.New()
-	browser.HTTP.Transport = transport
-	return browser
-}
+func (p *place) site() string { return p.server.Spec.ExternalURL }
 
 // temporaryPassword reads the Secret that the member's status names.
-func (p *place) temporaryPassword(member *v1alpha1.Member) string {
-	p.t.Helper()
+func (c *cluster) temporaryPassword(member *v1alpha1.Member) string {
+	c.t.Helper()
 	secret := &corev1.Secret{}
-	p.Eventually(func(g Gomega) {
-		p.isReady(g, member)
+	c.Eventually(func(g Gomega) {
+		c.isReady(g, member)
 		g.Expect(member.Status.Password).NotTo(BeNil())
 		g.Expect(member.Status.Password.SecretRef).NotTo(BeNil())
-		g.Expect(p.k8s.Get(p.t.Context(), client.ObjectKey{Namespace: p.namespace, Name: member.Status.Password.SecretRef.Name}, secret)).To(Succeed())
+		g.Expect(c.k8s.Get(c.t.Context(), client.ObjectKey{Namespace: member.Namespace, Name: member.Status.Password.SecretRef.Name}, secret)).To(Succeed())
 	}, patience, glance).Should(Succeed())
 	return string(secret.Data[corev1.BasicAuthPasswordKey])
 }
@@ -144,7 +139,7 @@ func (p *place) temporaryPassword(member *v1alpha1.Member) string {
 func (p *place) choosePassword(browser *formclient.Client, member *v1alpha1.Member) {
 	p.t.Helper()
 	password := p.temporaryPassword(member)
-	page, err := browser.Get(p.t.Context(), siteURL+"/")
+	page, err := browser.Get(p.t.Context(), p.site()+"/")
 	p.Expect(err).NotTo(HaveOccurred())
 	page, err = browser.LogIn(p.t.Context(), page, member.Spec.Mail, password)
 	p.Expect(err).NotTo(HaveOccurred())
@@ -161,9 +156,9 @@ func onPortal(page *formclient.Page) bool {
 }
 
 // readMetadata makes the app's service provider trust what the tenant's metadata says.
-func (p *place) readMetadata(transport http.RoundTripper) {
+func (p *place) readMetadata(client *http.Client) {
 	p.t.Helper()
-	response, err := (&http.Client{Transport: transport, Timeout: 30 * time.Second}).Get(siteURL + "/saml/acme/metadata")
+	response, err := client.Get(p.site() + "/saml/" + p.tenant.Spec.Slug + "/metadata")
 	p.Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
@@ -176,4 +171,15 @@ func (p *place) readMetadata(transport http.RoundTripper) {
 		EntityID: appURL + "/saml/metadata", AcsURL: *acs, IDPMetadata: metadata, AllowIDPInitiated: true,
 		AuthnNameIDFormat: saml.EmailAddressNameIDFormat,
 	}
+}
+
+// expectSession shows the portal and logs in to the app by a session that must be there still.
+func (p *place) expectSession(l *load, browser *formclient.Client, member *v1alpha1.Member) {
+	p.t.Helper()
+	page, err := browser.Get(p.t.Context(), p.site()+"/")
+	p.Expect(err).NotTo(HaveOccurred())
+	p.Expect(onPortal(page)).To(BeTrue(), "the session is lost: %s", page.Text())
+	before := l.current.Load().signOns.Load()
+	l.signOn(p.t.Context(), browser, member, true)
+	p.Expect(l.current.Load().signOns.Load()).To(Equal(before+1), l.current.Load().String())
 }
