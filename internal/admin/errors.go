@@ -7,7 +7,7 @@ package admin
 
 import "errors"
 
-// UnavailableError: the IdP runs and can do nothing, above all without its
+// UnavailableError tells that the IdP runs and can do nothing, above all without its
 // database. It is transient.
 type UnavailableError struct {
 	// Reason says what to mend, without secrets.
