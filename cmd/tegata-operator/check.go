@@ -24,6 +24,7 @@ import (
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/check"
+	"tegata.dev/tegata/internal/directory"
 )
 
 const (
@@ -149,8 +150,15 @@ func (c *memberCheck) reset(ctx context.Context, name types.NamespacedName) (*su
 	}
 }
 
+// ask resets the password, but only of a member who is not mailed about it.
 func (c *memberCheck) ask(ctx context.Context, name types.NamespacedName, token string) error {
-	member := &v1alpha1.Member{ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name}}
+	member := &v1alpha1.Member{}
+	if err := c.client.Get(ctx, name, member); err != nil {
+		return err
+	}
+	if member.Spec.PasswordSetup != v1alpha1.PasswordSetup(directory.PasswordSetupTemporary) {
+		return stalledError(fmt.Sprintf("Member %s cannot be checked: its passwordSetup is not TemporaryPassword", name))
+	}
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ResetPasswordAnnotation, token)
 	return c.client.Patch(ctx, member, client.RawPatch(types.MergePatchType, []byte(patch)))
 }

@@ -166,6 +166,18 @@ func TestCheckMemberWithTheHooksOfTheChart(t *testing.T) {
 	_, err := w.check(ctx)
 	w.Expect(err).To(MatchError(ContainSubstring(`members.identity.tegata.dev "helm-test-tegata" not found`)))
 
+	mailed := &v1alpha1.Member{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: testName.Name},
+		Spec: v1alpha1.MemberSpec{TenantRef: v1alpha1.TenantReference{Name: "acme"}, Name: v1alpha1.PersonName{Family: "山田", Given: "太郎"},
+			Mail: "taro@acme.example", Role: "Staff"},
+	}
+	w.create(mailed)
+	_, err = w.check(t.Context())
+	w.Expect(err).To(MatchError(ContainSubstring("its passwordSetup is not TemporaryPassword")))
+	w.Expect(w.k8s.Get(t.Context(), testName, mailed)).To(Succeed())
+	w.Expect(mailed.Annotations).To(BeEmpty(), "nobody is mailed")
+	w.remove(mailed)
+
 	// A second run finds the member with the password of the first.
 	for range 2 {
 		w.create(subjects...)

@@ -77,7 +77,7 @@ func (s Site) LogIn(ctx context.Context, mail, temporary string, say func(string
 		return unexpected("the portal after a new password was chosen", page)
 	}
 	say("A new password is chosen and the portal opens")
-	if page, err = browser.Submit(ctx, out, nil); err != nil {
+	if _, err = browser.Submit(ctx, out, nil); err != nil {
 		return fmt.Errorf("log out: %w", err)
 	}
 	if page, err = browser.Get(ctx, s.ExternalURL.String()); err != nil {
