@@ -17,12 +17,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -104,20 +106,48 @@ func TestDeletionWaitsDouble(t *testing.T) {
 	g.Expect(deletionWait(&v1alpha1.Tenant{}, noon)).To(Equal(lastRetry))
 }
 
+// unreachable is a server whose pods or database are gone.
+type unreachable struct{ admin.Service }
+
+func (unreachable) Digests(context.Context, admin.Key, int) ([]admin.KeyDigest, error) {
+	return nil, errors.New("connection refused")
+}
+
+// idleLauncher runs nothing.
+type idleLauncher struct{ Launcher }
+
+func (idleLauncher) Stop(context.Context, types.NamespacedName) error { return nil }
+
 // TestServerIsLetGoWithItsNamespace: pods and database may be deleted before the IdentityServer.
 func TestServerIsLetGoWithItsNamespace(t *testing.T) {
-	g := NewWithT(t)
 	scheme := runtime.NewScheme()
-	g.Expect(corev1.AddToScheme(scheme)).To(Succeed())
+	NewWithT(t).Expect(corev1.AddToScheme(scheme)).To(Succeed())
+	NewWithT(t).Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 	living, ending := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "living"}}, &corev1.Namespace{ObjectMeta: deletedSince("", "ending", noon)}
 	cluster := fake.NewClientBuilder().WithScheme(scheme).WithObjects(living, ending).Build()
 	for _, c := range []struct {
 		namespace string
 		after     time.Duration
-		want      bool
+		letGo     bool
 	}{{"ending", abandonAfter / 2, false}, {"ending", abandonAfter + time.Second, true}, {"living", time.Hour, false}} {
-		k := &identityServers{Client: cluster, clock: func() time.Time { return noon.Add(c.after) }}
-		server := &v1alpha1.IdentityServer{ObjectMeta: deletedSince(c.namespace, "id", noon)}
-		g.Expect(k.abandoned(t.Context(), server)).To(Equal(c.want), "%s after %s", c.namespace, c.after)
+		t.Run(fmt.Sprintf("%s after %s", c.namespace, c.after), func(t *testing.T) {
+			g := NewWithT(t)
+			name := types.NamespacedName{Namespace: c.namespace, Name: "id"}
+			wakers := newWakers()
+			k := &identityServers{
+				Client: cluster, servers: NewServers(), embedded: idleLauncher{}, deployed: idleLauncher{}, wakers: wakers,
+				follow: &follower{Client: cluster, wakers: wakers}, clock: func() time.Time { return noon.Add(c.after) },
+			}
+			k.servers.set(t.Context(), name, unreachable{}, "https://id.example", func(context.Context, *Server) {})
+			note, err := k.retract(t.Context(), &v1alpha1.IdentityServer{ObjectMeta: deletedSince(c.namespace, "id", noon)})
+			if c.letGo {
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(note).To(ContainSubstring("its namespace is being deleted"))
+				g.Expect(k.servers.Get(name)).To(BeNil())
+			} else {
+				g.Expect(err).To(MatchError("connection refused"))
+				g.Expect(k.servers.Get(name)).NotTo(BeNil())
+			}
+		})
 	}
 }
