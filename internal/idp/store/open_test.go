@@ -37,14 +37,18 @@ func openError(t *testing.T, options store.Options) string {
 	return err.Error()
 }
 
-func raw(t *testing.T, options store.Options) *sql.DB {
+func raw(t *testing.T, options store.Options) *sql.DB { return rawDatabase(t, options) }
+
+func rawDatabase(t testing.TB, options store.Options) *sql.DB {
 	t.Helper()
 	driver, dsn := "pgx", options.PostgresDSN
 	if options.SQLitePath != "" {
 		driver, dsn = "sqlite", options.SQLitePath
 	}
 	db, err := sql.Open(driver, dsn)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
