@@ -344,7 +344,7 @@ type IdentityServerStatus struct {
 	// version of the server that runs.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
 
 	// storage is where the data is: SQLite or PostgreSQL.

@@ -39,8 +39,8 @@ import (
 // fieldOwner marks what the operator applies.
 const fieldOwner = client.FieldOwner("tegata-operator")
 
-// lookAgain bounds how long certificates go unrenewed, and what somebody
-// deleted stays away, where no event tells.
+// lookAgain bounds how long certificates go unrenewed, and an HTTPRoute that
+// somebody deleted stays away, as no event tells.
 const lookAgain = time.Hour
 
 // lookSoon is when something outside is looked at again that no event tells of:
@@ -122,14 +122,21 @@ func (l *Launcher) Ensure(ctx context.Context, name types.NamespacedName, config
 		// Pods that are missing are a consequence of what could not be applied.
 		err = applied
 	}
-	serving.Unresolved, serving.Remark, serving.LookAgain = route.unresolved, route.remark, lookAgain
-	switch conflict := (*controllers.ConflictError)(nil); {
-	case serving.Waiting != "":
-		serving.LookAgain = lookOften
-	case !route.settled() || errors.As(err, &conflict):
-		serving.LookAgain = lookSoon
-	}
+	serving.Unresolved, serving.Remark = route.unresolved, route.remark
+	serving.LookAgain = nextLook(serving, err)
 	return serving, err
+}
+
+// nextLook is when something may be otherwise of which no event tells.
+func nextLook(serving controllers.Serving, err error) time.Duration {
+	_, conflict := errors.AsType[*controllers.ConflictError](err)
+	switch {
+	case serving.Waiting != "":
+		return lookOften
+	case conflict || serving.Unresolved != nil || serving.Remark != "":
+		return lookSoon
+	}
+	return lookAgain
 }
 
 // known is what served when it was looked at last.

@@ -6,7 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 package deployed
 
 import (
+	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -108,5 +111,36 @@ func TestClaim(t *testing.T) {
 				g.Expect(err).To(BeAssignableToTypeOf(&controllers.ConflictError{}))
 			}
 		})
+	}
+}
+
+func TestEnsureLeavesWhatIsSomebodyElses(t *testing.T) {
+	g := NewWithT(t)
+	clock := now
+	foreign := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "id-idp"}}
+	l := launcher(t, &clock, foreign)
+	config := sqlite()
+	config.Deployment.Ingress = &controllers.IngressConfig{}
+	_, err := l.Ensure(t.Context(), server, config)
+	g.Expect(errors.As(err, new(*controllers.ConflictError))).To(BeTrue())
+	g.Expect(err).To(MatchError(ContainSubstring(`Ingress "id-idp" exists in this namespace`)))
+	g.Expect(l.client.Get(t.Context(), client.ObjectKeyFromObject(foreign), foreign)).To(Succeed())
+	g.Expect(foreign.Spec.Rules).To(BeEmpty())
+	g.Expect(l.client.Get(t.Context(), client.ObjectKeyFromObject(foreign), &corev1.Service{})).To(Succeed(), "the rest is made")
+}
+
+func TestNextLook(t *testing.T) {
+	for name, test := range map[string]struct {
+		serving controllers.Serving
+		err     error
+		want    time.Duration
+	}{
+		"as declared":          {controllers.Serving{}, nil, lookAgain},
+		"an object in the way": {controllers.Serving{}, fmt.Errorf("apply: %w", &controllers.ConflictError{}), lookSoon},
+		"no such kind":         {controllers.Serving{Unresolved: &controllers.Unresolved{}}, nil, lookSoon},
+		"a silent Gateway":     {controllers.Serving{Remark: "Not taken yet."}, nil, lookSoon},
+		"pods come up":         {controllers.Serving{Waiting: "Rolling out.", Remark: "Not taken yet."}, nil, lookOften},
+	} {
+		NewWithT(t).Expect(nextLook(test.serving, test.err)).To(Equal(test.want), name)
 	}
 }

@@ -122,9 +122,6 @@ type routed struct {
 	remark string
 }
 
-// settled reports whether nothing is awaited of anybody.
-func (r routed) settled() bool { return r.unresolved == nil && r.remark == "" }
-
 // ensureRoute applies the HTTPRoute where one is declared.
 func (l *Launcher) ensureRoute(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (routed, error) {
 	if config.Deployment.HTTPRoute == nil {

@@ -145,7 +145,15 @@ func TestDeployedServerOnPostgres(t *testing.T) {
 	p.Expect(workload.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue()).To(BeZero())
 	p.Expect(workload.Spec.Template.Spec.Containers[0].Args).To(ContainElement("--postgres-dsn-file=/etc/tegata/postgres/dsn"))
 	p.Expect(fmt.Sprint(workload)).NotTo(ContainSubstring("s3cr3t-word"))
-	p.refresh(&policyv1.PodDisruptionBudget{ObjectMeta: p.meta("id-idp")})
+	budget := &policyv1.PodDisruptionBudget{ObjectMeta: p.meta("id-idp")}
+	p.refresh(budget)
+	old := budget.UID
+	p.remove(budget)
+	p.Eventually(func() bool {
+		return p.k8s.Get(ctx, client.ObjectKeyFromObject(budget), budget) == nil && budget.UID != old
+	}, patience, glance).Should(BeTrue(), "what somebody deletes returns")
+	p.change(server, func() { server.Spec.Deployment.Replicas = 1 })
+	p.gone(budget)
 
 	revision := workload.Spec.Template.Annotations["identity.tegata.dev/configuration"]
 	p.change(secret, func() { secret.StringData = map[string]string{"dsn": "postgres://tegata:next-word@db/tegata"} })
