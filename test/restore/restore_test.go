@@ -188,12 +188,13 @@ func (w *world) testRightOrder() {
 func (w *world) testBeforeDatabase() {
 	w.emptyDatabase()
 	c := newCluster(w.t)
-	stop := c.startOperator(w.data)
+	c.startOperator(w.data)
 	w.applyNamespaces(c)
-	if w.dsn != "" {
-		w.shell(c, `kubectl create secret generic tegata-database -n identity-system --from-literal=url="$DATABASE_URL"`)
-	}
+	w.restoreSecrets(c)
 	w.applyGit(c)
+	fresh := w.temporaryPassword(c, "ito")
+	w.Expect(fresh).NotTo(Equal(w.temporary), "a password from elsewhere was issued again")
+	w.Expect(w.outcome("ito", fresh)).To(Equal(forcedChange))
 	w.Expect(w.member(c, "sato").Status.ID).NotTo(Equal(w.before.ids["sato"]))
 	w.Expect(w.outcome("sato", chosenPassword)).To(Equal(refused))
 
@@ -214,8 +215,8 @@ func (w *world) testBeforeDatabase() {
 	}
 	w.applyGit(c)
 	w.checkRestored(c)
+	w.Expect(w.temporaryPassword(c, "ito")).To(Equal(w.temporary))
 	w.Expect(w.outcome("ito", w.temporary)).To(Equal(forcedChange))
-	stop()
 }
 
 func (w *world) testBeforeSecrets() {

@@ -126,20 +126,15 @@ func (c *cluster) user(user envtest.User) string {
 // wrong are lines of the operator's log that a run must not have.
 var wrong = regexp.MustCompile(`(?m)^.*(is forbidden|anic).*$`)
 
-// startOperator runs the program until stop is called or the test ends.
-func (c *cluster) startOperator(dataDirectory string) (stop func()) {
+// startOperator runs the program until the test ends.
+func (c *cluster) startOperator(dataDirectory string) {
 	c.t.Helper()
 	var log bytes.Buffer
 	operator := exec.Command(filepath.Join(programs, "tegata-operator"), "--kubeconfig", c.operator, // #nosec G204 -- our own program
 		"--data-dir", dataDirectory, "--health-probe-bind-address", "0", "--log-level", "warn")
 	operator.Stderr = &log
 	c.Expect(operator.Start()).To(Succeed())
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	c.t.Cleanup(func() {
 		c.Expect(operator.Process.Signal(syscall.SIGTERM)).To(Succeed())
 		err := operator.Wait()
 		if c.t.Failed() {
@@ -148,7 +143,5 @@ func (c *cluster) startOperator(dataDirectory string) (stop func()) {
 		}
 		c.Expect(err).NotTo(HaveOccurred(), log.String())
 		c.Expect(wrong.FindString(log.String())).To(BeEmpty())
-	}
-	c.t.Cleanup(stop)
-	return stop
+	})
 }
