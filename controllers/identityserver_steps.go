@@ -179,9 +179,13 @@ func (k *identityServers) read(ctx context.Context, namespace, name, field strin
 		return nil, false
 	}
 	for _, key := range keys {
-		if len(secret.Data[key]) == 0 {
+		if value, there := secret.Data[key]; len(value) == 0 {
+			fault := "has no key %q; add it"
+			if there {
+				fault = "has nothing in key %q; fill it"
+			}
 			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
-				fmt.Sprintf("Secret %q has no key %q; add it or correct %s.", name, key, field)))
+				fmt.Sprintf("Secret %q "+fault+" or correct %s.", name, key, field)))
 			return nil, false
 		}
 	}

@@ -52,10 +52,12 @@ const (
 )
 
 var (
-	scheme   = runtime.NewScheme()
-	shared   *cluster
-	ctx      = context.Background()
-	sequence atomic.Int32
+	scheme = runtime.NewScheme()
+	shared *cluster
+	// sharedData is where the operator of the shared cluster keeps SQLite files.
+	sharedData string
+	ctx        = context.Background()
+	sequence   atomic.Int32
 )
 
 // operatorUser is in no group, so that it may only do what it is bound to.
@@ -90,7 +92,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer shared.stop()
-	stop := startOperator(shared.operator.Config(), must(os.MkdirTemp("", "tegata-envtest-")))
+	sharedData = must(os.MkdirTemp("", "tegata-envtest-"))
+	stop := startOperator(shared.operator.Config(), sharedData)
 	code := m.Run()
 	stop()
 	if refused := forbidden.Load(); refused != nil {
