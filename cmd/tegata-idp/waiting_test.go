@@ -110,7 +110,7 @@ func TestWaitsForItsDatabase(t *testing.T) {
 	p.Eventually(p.unavailable, 10*time.Second).Should(ContainSubstring("PostgreSQL server does not answer"))
 	p.Expect(p.unavailable()).NotTo(ContainSubstring("\n"))
 	_, err := p.operator.Apply(t.Context(), nil)
-	p.Expect(err).To(MatchError(ContainSubstring("the IdP cannot serve")))
+	p.Expect(err).To(MatchError(ContainSubstring("PostgreSQL server")))
 	for path, want := range map[string]int{"/healthz": http.StatusOK, "/readyz": http.StatusServiceUnavailable, "/login": http.StatusServiceUnavailable} {
 		status, header, body, err := get(browser, p.site+path)
 		p.Expect(err).NotTo(HaveOccurred())

@@ -14,7 +14,7 @@ type UnavailableError struct {
 	Reason string
 }
 
-func (e *UnavailableError) Error() string { return "the IdP cannot serve: " + e.Reason }
+func (e *UnavailableError) Error() string { return e.Reason }
 
 // Errors that every implementation of Service returns alike, to be told with
 // errors.Is; any other error is transient.

@@ -84,7 +84,7 @@ func TestUnavailableIsTold(t *testing.T) {
 	defer server.Close()
 	client := NewClient(server.URL, server.Client())
 	_, err := client.About(t.Context())
-	g.Expect(err).To(MatchError("the IdP cannot serve: the database is away"))
+	g.Expect(err).To(MatchError("the database is away"))
 	_, err = client.Apply(t.Context(), []Change{{}})
 	unavailable, ok := errors.AsType[*UnavailableError](err)
 	g.Expect(ok).To(BeTrue())
