@@ -83,7 +83,7 @@ test: ## Install what the tests need, then run them all (TEST_PACKAGES, TEST_ARG
 	@hack/test.sh
 
 .PHONY: e2e
-e2e: ## Test on a real one-node Kubernetes with PostgreSQL, under load while things fail (Linux, root)
+e2e: ## Test on a real one-node Kubernetes: chart, PostgreSQL, browser, and load while things fail (Linux, root)
 	@hack/e2e.sh
 
 .PHONY: lint
@@ -92,7 +92,8 @@ lint: lint-go lint-shell verify-generated ## Run every static check
 .PHONY: lint-go
 lint-go: ## Run go vet and golangci-lint with Kube API Linter
 	go vet ./...
-	@lint=$(GOLANGCI_LINT); set -x; "$$lint" config verify; "$$lint" run ./...
+	go vet -tags e2e ./test/e2e/...
+	@lint=$(GOLANGCI_LINT); set -x; "$$lint" config verify; "$$lint" run ./...; "$$lint" run --build-tags e2e ./test/e2e/...
 
 .PHONY: lint-shell
 lint-shell: ## Check the syntax of the shell scripts
