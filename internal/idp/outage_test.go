@@ -280,7 +280,7 @@ func (b *postbox) open(t *testing.T) *mail.SMTPOptions {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		NewWithT(t).Expect(<-served).To(Succeed())
 	})
 	address, _ := listener.Addr().(*net.TCPAddr)
 	return &mail.SMTPOptions{Host: "127.0.0.1", Port: address.Port, Security: mail.SecurityNone, From: "id@example.com"}
