@@ -53,7 +53,7 @@ func (w *waiting) why() string { return *w.reason.Load() }
 func (w *waiting) because(err error) {
 	reason := strings.Join(strings.Fields(err.Error()), " ")
 	if *w.reason.Swap(&reason) != reason {
-		w.log.Info("Waiting to serve; it is tried again", "reason", reason)
+		w.log.Error(errors.New(reason), "Failed to open the database; it is tried again")
 	}
 }
 
