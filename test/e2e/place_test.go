@@ -42,6 +42,8 @@ type place struct {
 	tenant    *v1alpha1.Tenant
 	app       *v1alpha1.SAMLApp
 	members   []*v1alpha1.Member
+	// declared is everything above as it was applied, the namespace first.
+	declared []client.Object
 
 	address  string // host:port of the site's Service
 	provider *saml.ServiceProvider
@@ -76,10 +78,17 @@ func (c *cluster) newPlace(namespace string, server *v1alpha1.IdentityServer, me
 		objects = append(objects, member)
 	}
 	p.t.Cleanup(p.remove)
-	for _, object := range objects {
-		c.Expect(c.k8s.Create(c.t.Context(), object)).To(Succeed())
-	}
+	p.declared = objects
+	p.create(objects...)
 	return p
+}
+
+// create applies copies, which can be applied again.
+func (p *place) create(objects ...client.Object) {
+	p.t.Helper()
+	for _, object := range objects {
+		p.Expect(p.k8s.Create(p.t.Context(), object.DeepCopyObject().(client.Object))).To(Succeed())
+	}
 }
 
 func (p *place) newMember(i int) *v1alpha1.Member {
@@ -96,7 +105,7 @@ func (p *place) remove() {
 	p.Expect(client.IgnoreNotFound(p.k8s.Delete(context.Background(), space))).To(Succeed())
 	p.Eventually(func() bool {
 		return apierrors.IsNotFound(p.k8s.Get(context.Background(), client.ObjectKeyFromObject(space), space))
-	}, patience, glance).Should(BeTrue(), "the namespace is still there")
+	}, manyPatience, glance).Should(BeTrue(), "the namespace is still there")
 }
 
 // in is the same place, failing the subtest t.

@@ -16,7 +16,8 @@ import (
 	"tegata.dev/tegata/api/v1alpha1"
 )
 
-// restartOnVolume deletes the pod of a server that keeps its database on a volume: a session must outlive it.
+// restartOnVolume deletes the pod of a server that keeps its database on a volume: a session must outlive it. Then it
+// restores everything from a backup.
 func (c *cluster) restartOnVolume() {
 	p := c.newPlace("volume", &v1alpha1.IdentityServer{Spec: v1alpha1.IdentityServerSpec{
 		ExternalURL: "http://127.0.0.1:18082", Deployment: &v1alpha1.DeployedServer{Replicas: 1},
@@ -41,4 +42,5 @@ func (c *cluster) restartOnVolume() {
 	p.awaitReady(p.server)
 	summary.add("pod on a volume deleted until the next one serves", "%.1f s", time.Since(gone).Seconds())
 	p.expectSession(l, browser, member)
+	p.restoreVolume(l, browser, member)
 }
