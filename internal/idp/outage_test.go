@@ -126,7 +126,7 @@ func (p *pods) rows(table string) int {
 
 func ready(base string) func() int {
 	return func() int {
-		response, err := http.Get(base + "/readyz") //nolint:gosec,noctx // a test's own server
+		response, err := http.Get(base + "/readyz")
 		if err != nil {
 			return 0
 		}
@@ -232,7 +232,7 @@ func TestNobodyIsLoggedOutByBreaks(t *testing.T) {
 		more(loggedIn.Load() + 3)
 		proxy.Drop()
 	}
-	proxy.BreakOn(func([]byte) bool { return mathrand.IntN(200) == 0 }) //nolint:gosec // no secret
+	proxy.BreakOn(func([]byte) bool { return mathrand.IntN(200) == 0 })
 	more(loggedIn.Load() + 50)
 	proxy.BreakOn(nil)
 	for range 2 {

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -111,7 +112,7 @@ func (c *connection) outsideTransaction() bool { return c.Conn.Conn().PgConn().T
 // judge doubts the server after a failure that is its own, and asks database/sql
 // for another connection where the call can be repeated.
 func (c *connection) judge(ctx context.Context, err error, repeatable bool) error {
-	if err == nil || ctx.Err() == context.Canceled { //nolint:errorlint // a context's own error is not wrapped
+	if err == nil || errors.Is(ctx.Err(), context.Canceled) {
 		return err
 	}
 	lost := c.Conn.Conn().IsClosed()

@@ -65,10 +65,10 @@ func isUnavailable(err error) bool {
 	if isLost(err) || isReadOnly(err) || isSerializationFailure(err) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
-	switch state := sqlState(err); {
-	case state == "":
+	switch state := sqlState(err); state {
+	case "":
 		return false
-	case state == "40003", state == "55P03", state == "57014", state == "25P03", state == "25P04":
+	case "40003", "55P03", "57014", "25P03", "25P04":
 		// Nobody knows whether it was committed; not locked in time; taken too long.
 		return true
 	default:
