@@ -150,8 +150,19 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 	}
 	for i, service := range spec.ServiceProvider.AssertionConsumerServices {
 		settings.AssertionConsumerServices = append(settings.AssertionConsumerServices, directory.AssertionConsumerService{
-			URL: service.URL, Index: int(ptr.Deref(service.Index, int32(i))), Default: ptr.Deref(service.Default, false), // #nosec G115 -- at most 100 items
+			URL: service.URL, Default: ptr.Deref(service.Default, false), Pattern: service.Match == v1alpha1.AddressPattern,
+			Index: int(ptr.Deref(service.Index, int32(i))), // #nosec G115 -- at most 100 items
 		})
+	}
+	for _, certificate := range spec.ServiceProvider.Certificates {
+		settings.Certificates = append(settings.Certificates, directory.ServiceProviderCertificate{
+			PEM: certificate.Certificate, Use: directory.CertificateUse(certificate.Use),
+		})
+	}
+	if requests := spec.ServiceProvider.Requests; requests != nil {
+		settings.Requests = directory.RequestPolicy{
+			Signed: requests.Signed == v1alpha1.RequestSigningRequired, AllowSHA1: ptr.Deref(requests.AllowSHA1, false),
+		}
 	}
 	if spec.Signing != nil && spec.Signing.Mode != "" {
 		settings.Signing = directory.SigningMode(spec.Signing.Mode)

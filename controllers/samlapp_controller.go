@@ -17,7 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/endpoints"
+	"tegata.dev/tegata/internal/keypair"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -74,8 +76,23 @@ func (k *samlApps) attempt(ctx context.Context, app *v1alpha1.SAMLApp, report *s
 	if !ok {
 		return
 	}
-	k.checkAndPublish(ctx, app, in, directorySAMLApp(in.tenant.Slug, app, icon), report)
+	converted := directorySAMLApp(in.tenant.Slug, app, icon)
+	if !certificatesUsable(converted.SAML, report) {
+		return
+	}
+	k.checkAndPublish(ctx, app, in, converted, report)
 	observeSAMLApp(app, in)
+}
+
+// certificatesUsable checks what the schema cannot tell of a service provider's certificates.
+func certificatesUsable(settings *directory.SAMLSettings, report *status.Report) bool {
+	for i, certificate := range settings.Certificates {
+		if _, err := keypair.ParsePeerCertificate([]byte(certificate.PEM)); err != nil {
+			report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, fmt.Sprintf("serviceProvider.certificates[%d]: %v.", i, err)))
+			return false
+		}
+	}
+	return true
 }
 
 // takeOffline keeps an app that the plan does not allow, not Ready (O1.5).

@@ -95,6 +95,7 @@ type SAMLAppPortal struct {
 type SAMLFlow string
 
 // ServiceProvider describes the app's SAML side.
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.signed) || self.requests.signed != 'Required' || (has(self.certificates) && self.certificates.exists(c, !has(c.use) || c.use == 'signing'))",message="requests.signed: Required needs a certificate to verify by; add the service provider's to certificates"
 type ServiceProvider struct {
 	// entityID is the service provider's name, exactly as it sends it; it need
 	// not be a URL.
@@ -105,20 +106,71 @@ type ServiceProvider struct {
 	EntityID string `json:"entityID,omitempty"`
 
 	// assertionConsumerServices are the only addresses responses are sent to,
-	// compared character by character. The one marked default, else the first,
-	// is used where a request names none.
+	// compared character by character unless match says otherwise. The one
+	// marked default, else the first exact one, is used where a request names none.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:XValidation:rule="self.exists(a, !has(a.match) || a.match == 'Exact')",message="at least one assertion consumer service must be an exact address, for answers to requests that name none"
 	// +kubebuilder:validation:XValidation:rule="self.filter(a, has(a.default) && a.default).size() <= 1",message="at most one assertion consumer service may be the default"
-	// +kubebuilder:validation:XValidation:rule="!self.exists(a, has(a.index)) || self.all(a, has(a.index) && self.exists_one(b, has(b.index) && b.index == a.index))",message="give every assertion consumer service an index of its own, or none of them one"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(a, has(a.index)) || self.all(a, (has(a.match) && a.match == 'Pattern') || (has(a.index) && self.exists_one(b, has(b.index) && b.index == a.index)))",message="give every assertion consumer service an index of its own, or none of them one"
 	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices,omitempty"`
+
+	// certificates are the service provider's own, to verify what it signs and
+	// to encrypt to it. A request that is signed is refused where none of them
+	// verifies it. Only their keys count, not their expiry.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Certificates []ServiceProviderCertificate `json:"certificates,omitempty"`
+
+	// requests says which log-in requests are taken. Absent: unsigned ones, and
+	// signed ones that verify.
+	// +optional
+	Requests *SAMLRequests `json:"requests,omitempty"`
 }
 
+// ServiceProviderCertificate is a certificate of a service provider.
+type ServiceProviderCertificate struct {
+	// certificate is X.509 in PEM, with an RSA or ECDSA key.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16384
+	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="must be PEM: text that begins with -----BEGIN CERTIFICATE-----"
+	Certificate string `json:"certificate,omitempty"`
+
+	// use is signing or encryption. Absent: both.
+	// +optional
+	// +kubebuilder:validation:Enum=signing;encryption
+	Use string `json:"use,omitempty"`
+}
+
+// SAMLRequests says which log-in requests of an app are taken.
+type SAMLRequests struct {
+	// signed is Optional (default) or Required: then unsigned requests are refused.
+	// +optional
+	Signed RequestSigning `json:"signed,omitempty"`
+
+	// allowSHA1 takes signatures with SHA-1 too, which can be forged; for
+	// service providers that can do no better. Absent: false.
+	// +optional
+	AllowSHA1 *bool `json:"allowSHA1,omitempty"`
+}
+
+// RequestSigning says whether requests must be signed.
+// +kubebuilder:validation:Enum=Optional;Required
+type RequestSigning string
+
+// RequestSigningRequired refuses unsigned requests.
+const RequestSigningRequired RequestSigning = "Required"
+
 // AssertionConsumerService is an address responses are posted to.
+// +kubebuilder:validation:XValidation:rule="!has(self.match) || self.match == 'Exact' || (self.url.matches('^https://[^/?#*]+/[^?#]*[*][^?#]*$') && !(has(self.default) && self.default) && !has(self.index))",message="a pattern begins with https:// and a host without *, has * in its path and no query, and is neither default nor indexed"
 type AssertionConsumerService struct {
-	// url responses are posted to.
+	// url responses are posted to; with match: Pattern, each * stands for any
+	// characters within one segment of the path.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -135,7 +187,19 @@ type AssertionConsumerService struct {
 	// default marks the one used where a request names none. Absent: false.
 	// +optional
 	Default *bool `json:"default,omitempty"`
+
+	// match is Exact (default), or Pattern: for services whose address differs
+	// from request to request, such as LINE WORKS.
+	// +optional
+	Match AddressMatch `json:"match,omitempty"`
 }
+
+// AddressMatch says how an address is compared.
+// +kubebuilder:validation:Enum=Exact;Pattern
+type AddressMatch string
+
+// AddressPattern compares segment by segment, where * stands for any characters.
+const AddressPattern AddressMatch = "Pattern"
 
 // SAMLSigning says what is signed.
 type SAMLSigning struct {

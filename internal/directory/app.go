@@ -8,6 +8,7 @@ package directory
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // AppKind tells SAML apps from links (O6.1).
@@ -106,13 +107,42 @@ func (f NameIDFormat) URI() string {
 type SAMLSettings struct {
 	Flow     Flow   `json:"flow"`
 	EntityID string `json:"entityID"`
-	// AssertionConsumerServices are where responses may go; never empty, at most one Default.
+	// AssertionConsumerServices are where responses may go; at least one is no
+	// pattern, at most one is Default.
 	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices"`
 	Signing                   SigningMode                `json:"signing"`
 	NameIDFormat              NameIDFormat               `json:"nameIDFormat"`
 	// NameIDAttribute is the custom attribute for formats other than emailAddress.
 	NameIDAttribute string             `json:"nameIDAttribute,omitempty"`
 	Attributes      []AttributeMapping `json:"attributes,omitempty"`
+	// Certificates are the service provider's own.
+	Certificates []ServiceProviderCertificate `json:"certificates,omitempty"`
+	Requests     RequestPolicy                `json:"requests,omitzero"`
+}
+
+// CertificateUse is what a service provider's certificate is for.
+type CertificateUse string
+
+// The uses; the zero value is both (SAML metadata section 2.4.1.1).
+const (
+	CertificateSigning    CertificateUse = "signing"
+	CertificateEncryption CertificateUse = "encryption"
+)
+
+// ServiceProviderCertificate is a certificate of a service provider. Only its
+// key counts: such certificates are often self-signed and expired.
+type ServiceProviderCertificate struct {
+	PEM string         `json:"pem"`
+	Use CertificateUse `json:"use,omitempty"`
+}
+
+// RequestPolicy says which requests of an app are taken. A signature that is
+// there is verified always.
+type RequestPolicy struct {
+	// Signed refuses requests without a signature.
+	Signed bool `json:"signed,omitempty"`
+	// AllowSHA1 takes signatures with SHA-1 too.
+	AllowSHA1 bool `json:"allowSHA1,omitempty"`
 }
 
 // AssertionConsumerService is an address responses are posted to.
@@ -121,11 +151,55 @@ type AssertionConsumerService struct {
 	// Index is what AssertionConsumerServiceIndex of a request refers to.
 	Index   int  `json:"index"`
 	Default bool `json:"default,omitempty"`
+	// Pattern: each * in URL stands for any characters within one path segment.
+	Pattern bool `json:"pattern,omitempty"`
 }
 
-// DefaultAssertionConsumerService is the one marked default, else the first.
+// Matches reports whether a response may be posted to the address.
+func (a AssertionConsumerService) Matches(address string) bool {
+	if !a.Pattern {
+		return address == a.URL
+	}
+	want, got := strings.Split(a.URL, "/"), strings.Split(address, "/")
+	return len(want) == len(got) && !strings.ContainsAny(address, "?#\\%") && segmentsMatch(want, got)
+}
+
+func segmentsMatch(patterns, segments []string) bool {
+	for i, pattern := range patterns {
+		if !segmentMatches(pattern, segments[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// segmentMatches compares one segment; dots alone would leave the folder.
+func segmentMatches(pattern, segment string) bool {
+	pieces := strings.Split(pattern, "*")
+	if len(pieces) == 1 {
+		return pattern == segment
+	}
+	rest, found := strings.CutPrefix(segment, pieces[0])
+	if !found || segment == "." || segment == ".." {
+		return false
+	}
+	for _, piece := range pieces[1 : len(pieces)-1] {
+		_, after, found := strings.Cut(rest, piece)
+		if !found {
+			return false
+		}
+		rest = after
+	}
+	return strings.HasSuffix(rest, pieces[len(pieces)-1])
+}
+
+// DefaultAssertionConsumerService is the one marked default, else the first
+// that is no pattern.
 func (s SAMLSettings) DefaultAssertionConsumerService() AssertionConsumerService {
 	i := slices.IndexFunc(s.AssertionConsumerServices, func(a AssertionConsumerService) bool { return a.Default })
+	if i < 0 {
+		i = slices.IndexFunc(s.AssertionConsumerServices, func(a AssertionConsumerService) bool { return !a.Pattern })
+	}
 	return s.AssertionConsumerServices[max(i, 0)]
 }
 

@@ -92,7 +92,7 @@ func (a signatureAlgorithm) verifies(key crypto.PublicKey, digest, signature []b
 		return a.kind == keyRSA && rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
 		// The value is r and s, each as long as the curve's order (RFC 9231 section 2.3.6), not ASN.1.
-		size := (key.Curve.Params().N.BitLen() + 7) / 8
+		size := (key.Params().N.BitLen() + 7) / 8
 		if a.kind != keyECDSA || len(signature) != 2*size {
 			return false
 		}

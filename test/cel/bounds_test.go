@@ -178,11 +178,12 @@ var items = map[string]func(i int) any{
 	"SAMLApp spec.serviceProvider.assertionConsumerServices": func(i int) any {
 		return map[string]any{"url": fmt.Sprintf("https://sp.example/%d", i), "index": int64(i)}
 	},
-	"SAMLApp spec.attributes":    func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
-	"SAMLApp spec.permissions":   permission,
-	"LinkApp spec.permissions":   permission,
-	"SAMLApp spec.access.groups": group,
-	"LinkApp spec.access.groups": group,
+	"SAMLApp spec.serviceProvider.certificates": func(int) any { return map[string]any{"certificate": "-----BEGIN CERTIFICATE-----"} },
+	"SAMLApp spec.attributes":                   func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
+	"SAMLApp spec.permissions":                  permission,
+	"LinkApp spec.permissions":                  permission,
+	"SAMLApp spec.access.groups":                group,
+	"LinkApp spec.access.groups":                group,
 }
 
 func grant(i int) any {
@@ -215,10 +216,13 @@ var alongside = map[string][]edit{
 // ruledOut are values within bounds that the full object's other fields forbid,
 // with the message of the rule.
 var ruledOut = map[string]string{
-	"Member spec.role SuperAdmin":             "a SuperAdmin always holds every additional permission",
-	"IdentityServer spec.tenants.from Same":   "selector goes with from: Selector",
-	"IdentityServer spec.tenants.from All":    "selector goes with from: Selector",
-	"SAMLApp spec.nameID.format emailAddress": "emailAddress takes the member's mail and no attribute",
-	"SAMLApp spec.defaultPermission":          "defaultPermission must be one of permissions",
-	"LinkApp spec.defaultPermission":          "defaultPermission must be one of permissions",
+	"Member spec.role SuperAdmin":                                            "a SuperAdmin always holds every additional permission",
+	"IdentityServer spec.tenants.from Same":                                  "selector goes with from: Selector",
+	"IdentityServer spec.tenants.from All":                                   "selector goes with from: Selector",
+	"SAMLApp spec.nameID.format emailAddress":                                "emailAddress takes the member's mail and no attribute",
+	"SAMLApp spec.serviceProvider.assertionConsumerServices[].match Pattern": "a pattern begins with https://",
+	"SAMLApp spec.serviceProvider.certificates[].use encryption":             "requests.signed: Required needs a certificate",
+	"SAMLApp spec.serviceProvider.certificates[].certificate":                "must be PEM",
+	"SAMLApp spec.defaultPermission":                                         "defaultPermission must be one of permissions",
+	"LinkApp spec.defaultPermission":                                         "defaultPermission must be one of permissions",
 }

@@ -321,6 +321,15 @@ var linkAppRules = append(appRules("LinkApp"), ruleTest{
 	refused:  each("spec.url", webAddresses...),
 })
 
+// acsPattern adds a pattern to the app's addresses; more are further fields of it.
+func acsPattern(url string, more ...any) edit {
+	service := map[string]any{"url": url, "match": "Pattern"}
+	for i := 0; i < len(more); i += 2 {
+		service[more[i].(string)] = more[i+1]
+	}
+	return set("spec.serviceProvider.assertionConsumerServices.1", service)
+}
+
 var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 	{
 		kind: "SAMLApp", path: "spec.portal.loginURL", message: "must be an absolute http or https URL without user name",
@@ -331,6 +340,46 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		kind: "SAMLApp", path: "spec.serviceProvider.entityID", message: "must not contain spaces",
 		accepted: each("spec.serviceProvider.entityID", "urn:example:wiki", "wiki", "https://wiki.acme.example/saml"),
 		refused:  each("spec.serviceProvider.entityID", "our wiki", "wiki\n", " wiki"),
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider", message: "requests.signed: Required needs a certificate to verify by; add the service provider's to certificates",
+		accepted: []variant{
+			full("required, with a certificate"),
+			full("optional, without", set("spec.serviceProvider.requests.signed", "Optional"), unset("spec.serviceProvider.certificates")),
+			full("absent, without", unset("spec.serviceProvider.requests.signed"), unset("spec.serviceProvider.certificates")),
+			full("for both uses", unset("spec.serviceProvider.certificates.0.use")),
+		},
+		refused: []variant{
+			full("required, without", unset("spec.serviceProvider.certificates")),
+			full("for encryption only", set("spec.serviceProvider.certificates.0.use", "encryption")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.certificates[].certificate", message: "must be PEM: text that begins with -----BEGIN CERTIFICATE-----",
+		accepted: []variant{full("PEM")},
+		refused:  []variant{full("DER in base64", set("spec.serviceProvider.certificates.0.certificate", "MIIBsjCC"))},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices[]", message: "a pattern begins with https:// and a host without *, has * in its path and no query, and is neither default nor indexed",
+		accepted: []variant{
+			with("pattern", acsPattern("https://sp.example/acs/*")),
+			with("in the middle", acsPattern("https://sp.example/acs/*/v*-x")),
+			with("exact with an asterisk", set("spec.serviceProvider.assertionConsumerServices.1", map[string]any{"url": "https://sp.example/*", "match": "Exact"})),
+		},
+		refused: []variant{
+			with("host", acsPattern("https://*.sp.example/acs")),
+			with("no asterisk", acsPattern("https://sp.example/acs")),
+			with("plain http", acsPattern("http://sp.example/*")),
+			with("query", acsPattern("https://sp.example/*?x=1")),
+			with("default", acsPattern("https://sp.example/*", "default", true)),
+			with("index", acsPattern("https://sp.example/*", "index", int64(1))),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices", message: "at least one assertion consumer service must be an exact address, for answers to requests that name none",
+		accepted: []variant{with("exact and pattern", acsPattern("https://sp.example/acs/*"))},
+		refused: []variant{with("pattern only", set("spec.serviceProvider.assertionConsumerServices",
+			[]any{map[string]any{"url": "https://sp.example/acs/*", "match": "Pattern"}}))},
 	},
 	{
 		kind: "SAMLApp", path: "spec.serviceProvider.assertionConsumerServices", message: "at most one assertion consumer service may be the default",

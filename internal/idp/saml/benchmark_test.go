@@ -24,9 +24,10 @@ func BenchmarkRespond(b *testing.B) {
 		b.Run(string(mode), func(b *testing.B) {
 			app, subject, pending, authn := testApp(), testSubject(), testPending(), testAuthentication()
 			app.SAML.Signing = mode
+			sp := prepared(b, app)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := provider.Respond(pending, app, subject, authn); err != nil {
+				if _, err := provider.Respond(pending, sp, subject, authn); err != nil {
 					b.Fatal(err)
 				}
 			}

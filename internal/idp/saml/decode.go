@@ -37,6 +37,8 @@ type Message struct {
 	Request *Request `json:"request"`
 	// RelayState goes back unchanged; at most 4096 bytes.
 	RelayState string `json:"relayState,omitempty"`
+
+	signature signature
 }
 
 // parameters are those that must not come twice: readers differ in which one counts.
@@ -49,7 +51,7 @@ func DecodeRedirect(rawQuery string) (*Message, error) {
 	if len(rawQuery) > 2*maximumEncoded {
 		return nil, refuse("The request is larger than 1 MB.")
 	}
-	form := url.Values{}
+	form, raw := url.Values{}, map[string]string{}
 	for pair := range strings.SplitSeq(rawQuery, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err := url.QueryUnescape(rawName)
@@ -61,6 +63,7 @@ func DecodeRedirect(rawQuery string) (*Message, error) {
 			return nil, refuse("The request is not encoded as the HTTP-Redirect binding demands.")
 		}
 		form.Add(name, value)
+		raw[name] = rawValue
 	}
 	if err := checkParameters(form); err != nil {
 		return nil, err
@@ -76,7 +79,18 @@ func DecodeRedirect(rawQuery string) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newMessage(document, form.Get("RelayState"))
+	message, root, err := newMessage(document, form.Get("RelayState"))
+	if err != nil {
+		return nil, err
+	}
+	if root.Signed() {
+		return nil, refuse("The request carries a signature where the HTTP-Redirect binding allows none; sign the query.")
+	}
+	message.signature, err = querySignature(form, raw, "SAMLRequest")
+	if err != nil {
+		return nil, err
+	}
+	return message, nil
 }
 
 // DecodePost reads a request of the HTTP-POST binding (SAML bindings section
@@ -90,7 +104,14 @@ func DecodePost(form url.Values) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newMessage(document, form.Get("RelayState"))
+	message, root, err := newMessage(document, form.Get("RelayState"))
+	if err != nil {
+		return nil, err
+	}
+	if root.Signed() {
+		message.signature.enveloped = root
+	}
+	return message, nil
 }
 
 func checkParameters(form url.Values) error {
@@ -146,14 +167,14 @@ func inflate(compressed []byte) ([]byte, error) {
 	return document, nil
 }
 
-func newMessage(document []byte, relayState string) (*Message, error) {
+func newMessage(document []byte, relayState string) (*Message, *samlxml.Element, error) {
 	root, err := samlxml.Parse(document, limits)
 	if err != nil {
-		return nil, refuseDocument(err)
+		return nil, nil, refuseDocument(err)
 	}
 	request, err := newRequest(root)
 	if err != nil {
-		return nil, refuseDocument(err)
+		return nil, nil, refuseDocument(err)
 	}
-	return &Message{Request: request, RelayState: relayState}, nil
+	return &Message{Request: request, RelayState: relayState}, root, nil
 }

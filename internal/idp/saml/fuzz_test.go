@@ -43,8 +43,8 @@ func checkDecoded(t *testing.T, provider *saml.Provider, message *saml.Message, 
 
 	app := testApp()
 	app.SAML.EntityID = r.Issuer
-	pending, err := provider.Validate(message, app)
-	again, errAgain := provider.Validate(&back, app)
+	pending, err := provider.Validate(message, prepared(t, app))
+	again, errAgain := provider.Validate(&back, prepared(t, app))
 	g.Expect(again).To(Equal(pending))
 	g.Expect(errAgain == nil).To(Equal(err == nil))
 	var refused *saml.RequestError

@@ -107,6 +107,15 @@ func testApp() directory.App {
 	}
 }
 
+func prepared(t testing.TB, app directory.App) *saml.ServiceProvider {
+	t.Helper()
+	sp, err := saml.NewServiceProvider(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sp
+}
+
 func testSubject() directory.Subject {
 	return directory.Subject{
 		ID: "5f0c3a52-58a5-4d0b-a7a9-0c5c9a4a1f11",
@@ -131,7 +140,7 @@ func testAuthentication() saml.Authentication {
 
 func respond(t testing.TB, provider *saml.Provider, pending *saml.Pending, app directory.App, subject directory.Subject) []byte {
 	t.Helper()
-	response, err := provider.Respond(pending, app, subject, testAuthentication())
+	response, err := provider.Respond(pending, prepared(t, app), subject, testAuthentication())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ package saml
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +48,8 @@ type Authentication struct {
 // Errors: directory.ErrNoNameID and ErrNameIDCharacters (the member cannot be
 // named to this app); *RequestError where the app was changed since the request
 // came (no Pending) or where the request named somebody else (with Pending).
-func (p *Provider) Respond(pending *Pending, app directory.App, subject directory.Subject, authn Authentication) ([]byte, error) {
+func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject directory.Subject, authn Authentication) ([]byte, error) {
+	app := sp.app
 	if err := checkStillRegistered(pending, app); err != nil {
 		return nil, err
 	}
@@ -251,11 +251,8 @@ func instant(t time.Time) string {
 // checkStillRegistered refuses an answer to an address or an entity that the
 // app lost while the member was logging in.
 func checkStillRegistered(pending *Pending, app directory.App) error {
-	if app.SAML == nil {
-		return fmt.Errorf("app %s is not a SAML app", app.Name)
-	}
 	registered := slices.ContainsFunc(app.SAML.AssertionConsumerServices, func(s directory.AssertionConsumerService) bool {
-		return s.URL == pending.ACSURL
+		return s.Matches(pending.ACSURL)
 	})
 	if !registered || pending.EntityID != app.SAML.EntityID {
 		return refuse("The app's settings were changed during this log-in; start again from the app.")

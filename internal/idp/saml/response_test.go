@@ -148,7 +148,7 @@ func TestSigningModes(t *testing.T) {
 func TestIdPInitiated(t *testing.T) {
 	g := NewWithT(t)
 	provider, app := newProvider(t), testApp()
-	pending := provider.IdPInitiated(app, "/deep?link=1")
+	pending := provider.IdPInitiated(prepared(t, app), "/deep?link=1")
 	g.Expect(*pending).To(Equal(saml.Pending{EntityID: spEntity, ACSURL: spACS, RelayState: "/deep?link=1"}))
 	response := respond(t, provider, pending, app, testSubject())
 	g.Expect(string(response)).NotTo(ContainSubstring("InResponseTo"))
@@ -165,7 +165,7 @@ func TestNameIDFromAttribute(t *testing.T) {
 
 	subject := testSubject()
 	subject.Member.Attributes = nil
-	_, err := newProvider(t).Respond(testPending(), app, subject, testAuthentication())
+	_, err := newProvider(t).Respond(testPending(), prepared(t, app), subject, testAuthentication())
 	g.Expect(err).To(MatchError(directory.ErrNoNameID))
 }
 
@@ -174,7 +174,7 @@ func TestNameIDIsNeverShortened(t *testing.T) {
 	for _, mail := range []string{"han\x00ako@acme.example", "hanako@acme.example\ufffe", "hanako\xff@acme.example", ""} {
 		subject := testSubject()
 		subject.Member.Mail = mail
-		_, err := newProvider(t).Respond(testPending(), testApp(), subject, testAuthentication())
+		_, err := newProvider(t).Respond(testPending(), prepared(t, testApp()), subject, testAuthentication())
 		NewWithT(t).Expect(err).To(MatchError(saml.ErrNameIDCharacters))
 	}
 }
@@ -208,7 +208,7 @@ func TestContextClass(t *testing.T) {
 	pending, authn := testPending(), testAuthentication()
 	pending.ContextClass = saml.ClassPassword
 	class := func() string {
-		response, err := newProvider(t).Respond(pending, testApp(), testSubject(), authn)
+		response, err := newProvider(t).Respond(pending, prepared(t, testApp()), testSubject(), authn)
 		g.Expect(err).NotTo(HaveOccurred())
 		return parseXML(t, response).FindElement(".//AuthnContextClassRef").Text()
 	}
@@ -237,7 +237,7 @@ func TestRespondRefuses(t *testing.T) {
 			g := NewWithT(t)
 			app := testApp()
 			c.app(&app)
-			_, err := newProvider(t).Respond(c.pending, app, testSubject(), testAuthentication())
+			_, err := newProvider(t).Respond(c.pending, prepared(t, app), testSubject(), testAuthentication())
 			var refused *saml.RequestError
 			g.Expect(errors.As(err, &refused)).To(BeTrue())
 			g.Expect(refused.Pending != nil).To(Equal(c.answer))
@@ -247,7 +247,7 @@ func TestRespondRefuses(t *testing.T) {
 		})
 	}
 	t.Run("not a SAML app", func(t *testing.T) {
-		_, err := newProvider(t).Respond(testPending(), directory.App{Name: "link"}, testSubject(), testAuthentication())
+		_, err := saml.NewServiceProvider(directory.App{Name: "link"})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("not a SAML app")))
 	})
 }
@@ -263,7 +263,7 @@ func TestRespondToWhomTheRequestNamed(t *testing.T) {
 	pending.SubjectNameID = "A-17"
 	respond(t, newProvider(t), pending, app, testSubject())
 	pending.SubjectNameID = "a-17"
-	_, err := newProvider(t).Respond(pending, app, testSubject(), testAuthentication())
+	_, err := newProvider(t).Respond(pending, prepared(t, app), testSubject(), testAuthentication())
 	g.Expect(err).To(HaveOccurred(), "an attribute's case counts")
 }
 
@@ -281,7 +281,7 @@ func TestRandomnessFails(t *testing.T) {
 	g := NewWithT(t)
 	broken := errors.New("no entropy")
 	provider := newProvider(t, func(o *saml.ProviderOptions) { o.Random = iotest.ErrReader(broken) })
-	_, err := provider.Respond(testPending(), testApp(), testSubject(), testAuthentication())
+	_, err := provider.Respond(testPending(), prepared(t, testApp()), testSubject(), testAuthentication())
 	g.Expect(err).To(MatchError(broken))
 	_, err = provider.Refuse(testPending(), saml.StatusResponder, "", "")
 	g.Expect(err).To(MatchError(broken))

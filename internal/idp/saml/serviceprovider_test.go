@@ -41,7 +41,7 @@ func TestServiceProviderAcceptsResponses(t *testing.T) {
 			app.SAML.Signing = mode
 			authn := saml.Authentication{At: time.Now(), SessionIndex: "s-1"}
 
-			response, err := provider.Respond(testPending(), app, testSubject(), authn)
+			response, err := provider.Respond(testPending(), prepared(t, app), testSubject(), authn)
 			g.Expect(err).NotTo(HaveOccurred())
 			assertion, err := sp.ParseXMLResponse(response, []string{"_request1"}, sp.AcsURL)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -54,7 +54,7 @@ func TestServiceProviderAcceptsResponses(t *testing.T) {
 
 			sp.AllowIDPInitiated = true
 			defer func() { sp.AllowIDPInitiated = false }()
-			response, err = provider.Respond(provider.IdPInitiated(app, ""), app, testSubject(), authn)
+			response, err = provider.Respond(provider.IdPInitiated(prepared(t, app), ""), prepared(t, app), testSubject(), authn)
 			g.Expect(err).NotTo(HaveOccurred())
 			_, err = sp.ParseXMLResponse(response, nil, sp.AcsURL)
 			g.Expect(err).NotTo(HaveOccurred())
@@ -76,9 +76,9 @@ func TestServiceProviderRequests(t *testing.T) {
 	message, err := saml.DecodeRedirect(address.RawQuery)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(message.RelayState).To(Equal("state-1"))
-	pending, err := provider.Validate(message, app)
+	pending, err := provider.Validate(message, prepared(t, app))
 	g.Expect(err).NotTo(HaveOccurred())
-	response, err := provider.Respond(pending, app, testSubject(), saml.Authentication{At: time.Now()})
+	response, err := provider.Respond(pending, prepared(t, app), testSubject(), saml.Authentication{At: time.Now()})
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = sp.ParseXMLResponse(response, []string{message.Request.ID}, sp.AcsURL)
 	g.Expect(err).NotTo(HaveOccurred())

@@ -38,7 +38,8 @@ type Pending struct {
 
 // IdPInitiated is a log-in that starts here: to the app's default address,
 // without InResponseTo (SAML profiles section 4.1.5).
-func (p *Provider) IdPInitiated(app directory.App, relayState string) *Pending {
+func (p *Provider) IdPInitiated(sp *ServiceProvider, relayState string) *Pending {
+	app := sp.app
 	return &Pending{
 		EntityID:   app.SAML.EntityID,
 		ACSURL:     app.SAML.DefaultAssertionConsumerService().URL,
@@ -49,10 +50,13 @@ func (p *Provider) IdPInitiated(app directory.App, relayState string) *Pending {
 // Validate checks a decoded request, at receipt, against the app whose entity
 // ID is its issuer. Every failure is a *RequestError. Before the address to
 // answer to is known to be the app's, the error has no Pending.
-func (p *Provider) Validate(m *Message, app directory.App) (*Pending, error) {
-	r := m.Request
-	if app.SAML == nil || r.Issuer != app.SAML.EntityID {
+func (p *Provider) Validate(m *Message, sp *ServiceProvider) (*Pending, error) {
+	r, app := m.Request, sp.app
+	if r.Issuer != app.SAML.EntityID {
 		return nil, refuse("The request's Issuer is not the app's entity ID.")
+	}
+	if err := checkSignature(m, sp); err != nil {
+		return nil, err
 	}
 	if r.Destination != "" && r.Destination != p.singleSignOnURL {
 		return nil, refuse("The request was meant for another address than this one.")
@@ -73,6 +77,21 @@ func (p *Provider) Validate(m *Message, app directory.App) (*Pending, error) {
 		return nil, refusal
 	}
 	return pending, nil
+}
+
+// checkSignature verifies a signature wherever there is one, and demands one
+// where the app does. A signed request names its destination (SAML bindings
+// sections 3.4.5.2 and 3.5.5.2), so that it cannot be sent elsewhere.
+func checkSignature(m *Message, sp *ServiceProvider) error {
+	switch {
+	case m.signature.present() && m.Request.Destination == "":
+		return refuse("The request is signed and does not say for which address.")
+	case m.signature.present():
+		return m.signature.verify(sp)
+	case sp.app.SAML.Requests.Signed:
+		return refuse("The request is not signed, and the app is set to signed requests.")
+	}
+	return nil
 }
 
 // checkPolicy finds what the service provider must be told, and sets the context class.
@@ -102,11 +121,14 @@ func assertionConsumerService(r *Request, app directory.App) (string, bool) {
 		return app.SAML.DefaultAssertionConsumerService().URL, true
 	}
 	i := slices.IndexFunc(app.SAML.AssertionConsumerServices, func(s directory.AssertionConsumerService) bool {
-		return (r.AssertionConsumerServiceURL == "" || s.URL == r.AssertionConsumerServiceURL) &&
-			(r.AssertionConsumerServiceIndex == nil || s.Index == *r.AssertionConsumerServiceIndex)
+		return (r.AssertionConsumerServiceURL == "" || s.Matches(r.AssertionConsumerServiceURL)) &&
+			(r.AssertionConsumerServiceIndex == nil || !s.Pattern && s.Index == *r.AssertionConsumerServiceIndex)
 	})
 	if i < 0 {
 		return "", false
+	}
+	if r.AssertionConsumerServiceURL != "" {
+		return r.AssertionConsumerServiceURL, true
 	}
 	return app.SAML.AssertionConsumerServices[i].URL, true
 }

@@ -29,7 +29,7 @@ func validate(t *testing.T, app func(*directory.App), replace ...string) (*saml.
 	if app != nil {
 		app(&checked)
 	}
-	return newProvider(t).Validate(message, checked)
+	return newProvider(t).Validate(message, prepared(t, checked))
 }
 
 func withACS(url string) []string { return []string{spACS, url} }
@@ -91,10 +91,6 @@ func TestUntrustedRequestsGetNoAnswer(t *testing.T) {
 			g.Expect(refused.Message).NotTo(ContainSubstring("evil"))
 		})
 	}
-	t.Run("not a SAML app", func(t *testing.T) {
-		_, err := validate(t, func(a *directory.App) { a.SAML = nil })
-		NewWithT(t).Expect(err).To(HaveOccurred())
-	})
 }
 
 // TestRefusalsThatTheServiceProviderIsTold go to the registered address.
@@ -224,4 +220,34 @@ func TestMessageSurvivesJSON(t *testing.T) {
 	g.Expect(&back).To(Equal(message))
 	g.Expect(*back.Request.AssertionConsumerServiceIndex).To(Equal(0))
 	g.Expect(back.Request.IssueInstant).To(BeTemporally("==", clock.Truncate(time.Minute)))
+}
+
+func TestAddressesByPattern(t *testing.T) {
+	byPattern := func(a *directory.App) {
+		a.SAML.AssertionConsumerServices = []directory.AssertionConsumerService{
+			{URL: "https://sp.example.com/acs/*/v*", Pattern: true}, {URL: spACS2, Index: 1},
+		}
+	}
+	for address, want := range map[string]bool{
+		"https://sp.example.com/acs/a1/v2": true, "https://sp.example.com/acs//v": true, spACS2: true,
+		"https://sp.example.com/acs/a1/x2": false, "https://sp.example.com/acs/a1/b/v2": false, "https://sp.example.com/acs/../v2": false,
+		"https://sp.example.com/acs/%2e%2e/v2": false, "https://sp.example.com/acs/a/v?x": false, "https://sp.example.com/acs/a/v#x": false,
+		"https://evil.example/acs/a1/v2": false, "https://sp.example.com/acs/*/v*": true, `https://sp.example.com/acs/\\evil/v2`: false,
+	} {
+		g := NewWithT(t)
+		pending, err := validate(t, byPattern, spACS+`"`, strings.ReplaceAll(address, "&", "&amp;")+`"`)
+		g.Expect(err == nil).To(Equal(want), "%s: %v", address, err)
+		if want {
+			g.Expect(pending.ACSURL).To(Equal(address))
+			app := testApp()
+			byPattern(&app)
+			response, err := newProvider(t).Respond(pending, prepared(t, app), testSubject(), testAuthentication())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(parseXML(t, response).SelectAttrValue("Destination", "")).To(Equal(address))
+		}
+	}
+	g := NewWithT(t)
+	pending, err := validate(t, byPattern, withoutACS...)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(pending.ACSURL).To(Equal(spACS2), "a pattern is no address to answer to")
 }

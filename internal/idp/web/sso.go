@@ -58,6 +58,21 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 	return provider, nil
 }
 
+type serviceProviderKey struct{ app string }
+
+// serviceProvider is made once for each revision of the tenant.
+func (s *Site) serviceProvider(tenant *store.Tenant, app directory.App) (*saml.ServiceProvider, error) {
+	made, err := tenant.Memo(serviceProviderKey{app.Name}, func() (any, error) { return saml.NewServiceProvider(app) })
+	if err != nil {
+		return nil, fmt.Errorf("prepare SAML for tenant %s: %w", tenant.Slug, err)
+	}
+	sp, ok := made.(*saml.ServiceProvider)
+	if !ok {
+		return nil, fmt.Errorf("the memo of tenant %s holds a %T", tenant.Slug, made)
+	}
+	return sp, nil
+}
+
 func (s *Site) metadata(v *visit) error {
 	_, provider, err := v.tenant()
 	if err != nil {
@@ -98,7 +113,11 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 		return &problem{status: http.StatusBadRequest, key: "unknownIssuer",
 			arguments: []any{clean(message.Request.Issuer, maxIssuerShown), tenant.DisplayName}}
 	}
-	pending, err := provider.Validate(message, app)
+	sp, err := v.site.serviceProvider(tenant, app)
+	if err != nil {
+		return err
+	}
+	pending, err := provider.Validate(message, sp)
 	if err != nil {
 		if auditError := v.auditSSO(admin.SSOFailed, tenant, app, err.Error()); auditError != nil {
 			return auditError
@@ -147,7 +166,11 @@ func (s *Site) openApp(v *visit) error {
 	if len(relayState) > maxRelayState || clean(relayState, maxRelayState) != relayState {
 		return &problem{status: http.StatusBadRequest, key: "badRequest"}
 	}
-	return v.begin(s.appFlow(tenant.Slug, app, provider.IdPInitiated(app, relayState)))
+	sp, err := s.serviceProvider(tenant, app)
+	if err != nil {
+		return err
+	}
+	return v.begin(s.appFlow(tenant.Slug, app, provider.IdPInitiated(sp, relayState)))
 }
 
 // maxRelayState is the largest one passed on in a log-in that starts here.
@@ -214,8 +237,12 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		}
 		return &problem{status: http.StatusForbidden, key: "appForbidden", arguments: []any{app.DisplayName, tenant.DisplayName}}
 	}
+	sp, err := v.site.serviceProvider(tenant, app)
+	if err != nil {
+		return err
+	}
 	subject := directory.Subject{Member: member, ID: v.account.ID, Groups: groups}
-	response, err := provider.Respond(pending, app, subject, saml.Authentication{
+	response, err := provider.Respond(pending, sp, subject, saml.Authentication{
 		At: v.session.AuthenticatedAt, SessionIndex: v.session.ID, SessionNotOnOrAfter: v.session.ExpiresAt,
 	})
 	if err != nil {

@@ -1,0 +1,239 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package saml_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/beevik/etree"
+	. "github.com/onsi/gomega"
+	dsig "github.com/russellhaering/goxmldsig"
+
+	"tegata.dev/tegata/internal/directory"
+	"tegata.dev/tegata/internal/idp/saml"
+)
+
+const (
+	rsaSHA256   = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+	ecdsaSHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+	rsaSHA1     = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
+)
+
+// peer is a service provider that signs.
+type peer struct {
+	key         crypto.Signer
+	certificate []byte
+}
+
+// GetKeyPair implements dsig.X509KeyStore.
+func (p *peer) GetKeyPair() (*rsa.PrivateKey, []byte, error) {
+	return p.key.(*rsa.PrivateKey), p.certificate, nil
+}
+
+func (p *peer) pem() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.certificate}))
+}
+
+// newPeer has a certificate that has expired: only its key counts.
+func newPeer(t testing.TB, key crypto.Signer) *peer {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sp"}, NotAfter: clock.Add(-time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return &peer{key, certificate}
+}
+
+func rsaPeer(t testing.TB) *peer {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return newPeer(t, key)
+}
+
+func ecdsaPeer(t testing.TB) *peer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return newPeer(t, key)
+}
+
+// signQuery signs a query of the HTTP-Redirect binding as it stands.
+func (p *peer) signQuery(t testing.TB, query, algorithm string) string {
+	t.Helper()
+	g := NewWithT(t)
+	query += "&SigAlg=" + url.QueryEscape(algorithm)
+	hash := crypto.SHA256
+	if algorithm == rsaSHA1 {
+		hash = crypto.SHA1
+	}
+	digest := hash.New()
+	digest.Write([]byte(query))
+	value, err := p.key.Sign(rand.Reader, digest.Sum(nil), hash)
+	if key, ok := p.key.(*ecdsa.PrivateKey); ok {
+		r, s, errSign := ecdsa.Sign(rand.Reader, key, digest.Sum(nil))
+		value, err = append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...), errSign
+	}
+	g.Expect(err).NotTo(HaveOccurred())
+	return query + "&Signature=" + url.QueryEscape(base64.StdEncoding.EncodeToString(value))
+}
+
+// signXML puts an enveloped signature into a request.
+func (p *peer) signXML(t testing.TB, document, method string) string {
+	t.Helper()
+	g := NewWithT(t)
+	parsed := etree.NewDocument()
+	g.Expect(parsed.ReadFromString(document)).To(Succeed())
+	signing := dsig.NewDefaultSigningContext(p)
+	signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	g.Expect(signing.SetSignatureMethod(method)).To(Succeed())
+	signed, err := signing.SignEnveloped(parsed.Root())
+	g.Expect(err).NotTo(HaveOccurred())
+	out := etree.NewDocument()
+	out.SetRoot(signed)
+	text, err := out.WriteToString()
+	g.Expect(err).NotTo(HaveOccurred())
+	return text
+}
+
+// trusting is the app with these peers' certificates.
+func trusting(policy directory.RequestPolicy, peers ...*peer) directory.App {
+	app := testApp()
+	app.SAML.Requests = policy
+	for _, p := range peers {
+		app.SAML.Certificates = append(app.SAML.Certificates, directory.ServiceProviderCertificate{PEM: p.pem()})
+	}
+	return app
+}
+
+// take decodes and validates what came by either binding.
+func take(t testing.TB, app directory.App, query string, form url.Values) (*saml.Pending, error) {
+	t.Helper()
+	message, err := saml.DecodeRedirect(query)
+	if form != nil {
+		message, err = saml.DecodePost(form)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newProvider(t).Validate(message, prepared(t, app))
+}
+
+func TestSignedRedirects(t *testing.T) {
+	signer, stranger, curve := rsaPeer(t), rsaPeer(t), ecdsaPeer(t)
+	required := directory.RequestPolicy{Signed: true}
+	plain := redirectQuery(t, requestXML())
+	withState := plain + "&RelayState=" + url.QueryEscape("a b/é")
+	signed := signer.signQuery(t, withState, rsaSHA256)
+	lower := strings.NewReplacer("%2B", "%2b", "%2F", "%2f", "%3D", "%3d", "%C3", "%c3", "%A9", "%a9").Replace(withState)
+	noDestination := redirectQuery(t, requestXML(` Destination="`+ssoURL+`"`, ""))
+	for name, test := range map[string]struct {
+		app   directory.App
+		query string
+		want  string // "" is accepted
+	}{
+		"signed":                    {trusting(required, signer), signed, ""},
+		"not required":              {trusting(directory.RequestPolicy{}, signer), signed, ""},
+		"ECDSA":                     {trusting(required, signer, curve), curve.signQuery(t, withState, ecdsaSHA256), ""},
+		"lower-case hex":            {trusting(required, signer), signer.signQuery(t, lower, rsaSHA256), ""},
+		"no RelayState":             {trusting(required, signer), signer.signQuery(t, plain, rsaSHA256), ""},
+		"a tracker's parameter":     {trusting(required, signer), signed + "&utm_source=x", ""},
+		"SHA-1 by opt-in":           {trusting(directory.RequestPolicy{Signed: true, AllowSHA1: true}, signer), signer.signQuery(t, plain, rsaSHA1), ""},
+		"SHA-1":                     {trusting(required, signer), signer.signQuery(t, plain, rsaSHA1), "SHA-1"},
+		"unsigned":                  {trusting(required, signer), plain, "is not signed"},
+		"SigAlg left":               {trusting(required, signer), plain + "&SigAlg=" + url.QueryEscape(rsaSHA256), "part of a signature"},
+		"SigAlg left, not required": {trusting(directory.RequestPolicy{}), plain + "&SigAlg=", "part of a signature"},
+		"SigAlg stripped":           {trusting(required, signer), strings.Replace(signed, "&SigAlg=", "&x=", 1), "part of a signature"},
+		"a stranger's key":          {trusting(required, signer), stranger.signQuery(t, plain, rsaSHA256), "none of the known certificates"},
+		"a stranger's, unrequired":  {trusting(directory.RequestPolicy{}, signer), stranger.signQuery(t, plain, rsaSHA256), "none of the known certificates"},
+		"no certificate known":      {trusting(directory.RequestPolicy{}), signed, "no certificate is known"},
+		"algorithm swapped":         {trusting(required, signer), strings.Replace(signed, "rsa-sha256", "rsa-sha512", 1), "none of the known certificates"},
+		"HMAC":                      {trusting(required, signer), strings.Replace(signed, "rsa-sha256", "hmac-sha256", 1), "not accepted"},
+		"no algorithm":              {trusting(required, signer), strings.Replace(signed, url.QueryEscape(rsaSHA256), "none", 1), "not accepted"},
+		"RelayState changed":        {trusting(required, signer), strings.Replace(signed, "RelayState=a", "RelayState=b", 1), "none of the known certificates"},
+		"RelayState added":          {trusting(required, signer), signer.signQuery(t, plain, rsaSHA256) + "&RelayState=x", "none of the known certificates"},
+		"RelayState taken":          {trusting(required, signer), strings.Replace(signed, "&RelayState=", "&x=", 1), "none of the known certificates"},
+		"RelayState twice":          {trusting(required, signer), signed + "&RelayState=x", "parameter twice"},
+		"SAMLRequest twice":         {trusting(required, signer), signed + "&" + plain, "parameter twice"},
+		"not base64":                {trusting(required, signer), strings.Replace(signed, "&Signature=", "&Signature=*", 1), "not base64"},
+		"enveloped":                 {trusting(required, signer), redirectQuery(t, signer.signXML(t, requestXML(), rsaSHA256)), "sign the query"},
+		"no destination":            {trusting(required, signer), signer.signQuery(t, noDestination, rsaSHA256), "for which address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			pending, err := take(t, test.app, test.query, nil)
+			if test.want == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(pending.ACSURL).To(Equal(spACS))
+				return
+			}
+			g.Expect(err).To(MatchError(ContainSubstring(test.want)))
+			g.Expect(pending).To(BeNil())
+		})
+	}
+	for _, use := range []directory.CertificateUse{directory.CertificateSigning, directory.CertificateEncryption} {
+		g, app := NewWithT(t), trusting(required, signer)
+		app.SAML.Certificates[0].Use = use
+		_, err := take(t, app, signed, nil)
+		g.Expect(err == nil).To(Equal(use == directory.CertificateSigning), "a key for encryption verifies nothing")
+	}
+}
+
+func TestSignedPosts(t *testing.T) {
+	signer, stranger := rsaPeer(t), rsaPeer(t)
+	required := directory.RequestPolicy{Signed: true}
+	signed := signer.signXML(t, requestXML(), rsaSHA256)
+	signature := signed[strings.Index(signed, "<ds:Signature"):strings.Index(signed, end)]
+	wrapped := strings.Replace(requestXML(`ID="_request1"`, `ID="_evil"`), end, "<samlp:Extensions>"+signed+"</samlp:Extensions>"+end, 1)
+	for name, test := range map[string]struct {
+		app            directory.App
+		document, want string
+	}{
+		"signed":               {trusting(required, signer), signed, ""},
+		"two certificates":     {trusting(required, stranger, signer), signed, ""},
+		"unsigned":             {trusting(required, signer), requestXML(), "is not signed"},
+		"a stranger's key":     {trusting(directory.RequestPolicy{}, signer), stranger.signXML(t, requestXML(), rsaSHA256), "none of the known certificates"},
+		"no certificate known": {trusting(directory.RequestPolicy{}), signed, "no certificate is known"},
+		"SHA-1":                {trusting(required, signer), signer.signXML(t, requestXML(), rsaSHA1), "not accepted"},
+		"SHA-1 by opt-in":      {trusting(directory.RequestPolicy{AllowSHA1: true}, signer), signer.signXML(t, requestXML(), rsaSHA1), ""},
+		"tampered":             {trusting(required, signer), strings.Replace(signed, spACS, spACS2[:len(spACS)+1]+"x", 1), "was changed"},
+		"wrapped":              {trusting(required, signer), wrapped, "wrong place"},
+		"moved into Object":    {trusting(required, signer), strings.Replace(strings.Replace(signed, `"_request1"`, `"_evil"`, 1), "</ds:Signature>", "<ds:Object>"+signed+"</ds:Object></ds:Signature>", 1), "more than one signature"},
+		"not the root's":       {trusting(required, signer), requestXML(issuer, issuer+"<samlp:Extensions>"+signature+"</samlp:Extensions>"), "wrong place"},
+		"no destination":       {trusting(required, signer), signer.signXML(t, requestXML(` Destination="`+ssoURL+`"`, ""), rsaSHA256), "for which address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			_, err := take(t, test.app, "", postForm(test.document))
+			if test.want == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			g.Expect(err).To(MatchError(ContainSubstring(test.want)), test.document)
+		})
+	}
+}
+
+func TestUnusableCertificates(t *testing.T) {
+	for _, text := range []string{"", "garbage", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))} {
+		app := testApp()
+		app.SAML.Certificates = []directory.ServiceProviderCertificate{{PEM: text}}
+		_, err := saml.NewServiceProvider(app)
+		NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("certificate 0"), ContainSubstring("enter"))))
+	}
+}
