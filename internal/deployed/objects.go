@@ -147,7 +147,11 @@ func disruptionBudget(name types.NamespacedName, config controllers.ServerConfig
 	return &policyv1.PodDisruptionBudget{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
 		ObjectMeta: meta(name, workloadName(name.Name), config),
-		Spec:       policyv1.PodDisruptionBudgetSpec{Selector: selector(name.Name), MaxUnavailable: ptr.To(intstr.FromInt32(1))},
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			Selector: selector(name.Name), MaxUnavailable: ptr.To(intstr.FromInt32(1)),
+			// Pods that wait for a database serve nobody, so they must not hold up a node's drain.
+			UnhealthyPodEvictionPolicy: ptr.To(policyv1.AlwaysAllow),
+		},
 	}
 }
 
