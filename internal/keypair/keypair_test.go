@@ -7,6 +7,7 @@ package keypair_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -56,7 +57,8 @@ func TestGeneratedPairIsDescribed(t *testing.T) {
 
 	certificate, key, err := keypair.ParseKeyPair(pair)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(key.N.BitLen()).To(Equal(2048))
+	g.Expect(key).To(BeAssignableToTypeOf(&rsa.PrivateKey{}))
+	g.Expect(info.Algorithm).To(Equal(keypair.RSA2048))
 	g.Expect(certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)).To(Succeed())
 	g.Expect(certificate.SerialNumber.Sign()).To(Equal(1))
 }
@@ -80,7 +82,7 @@ func TestCertificateWithChainAndPKCS1(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	chain := admin.KeyPair{
 		Certificate: append(append([]byte{}, pair.Certificate...), other.Certificate...),
-		PrivateKey:  encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)),
+		PrivateKey:  encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key.(*rsa.PrivateKey))),
 	}
 	info, err := keypair.InspectKeyPair(chain)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -89,7 +91,9 @@ func TestCertificateWithChainAndPKCS1(t *testing.T) {
 
 func TestUnusablePairs(t *testing.T) {
 	good, other := generate(t), generate(t)
-	ecCertificate, ecKey := elliptical(t)
+	_, ecKey := elliptical(t, elliptic.P256())
+	smallCertificate, smallKey := elliptical(t, elliptic.P224())
+	edCertificate, edKey := edwards(t)
 	keyBlock, _ := pem.Decode(good.PrivateKey)
 	certificateDER, _ := pem.Decode(good.Certificate)
 	with := func(certificate, key []byte) admin.KeyPair {
@@ -106,11 +110,15 @@ func TestUnusablePairs(t *testing.T) {
 		"der certificate":         {with(certificateDER.Bytes, good.PrivateKey), "the certificate is not PEM"},
 		"key as certificate":      {with(good.PrivateKey, good.PrivateKey), "holds something else"},
 		"garbage certificate":     {with(encode("CERTIFICATE", []byte("x")), good.PrivateKey), "the certificate cannot be read"},
-		"elliptic certificate":    {with(ecCertificate, ecKey), "use an RSA key of at least 2048 bits"},
-		"short certificate":       {short(t), "has 1024 bits; use at least 2048"},
+		"small curve":             {with(smallCertificate, smallKey), "is on P-224; use an RSA key of at least 2048 bits or an ECDSA key"},
+		"ed25519 certificate":     {with(edCertificate, edKey), "is Ed25519; use an RSA key of at least 2048 bits or an ECDSA key"},
+		"short certificate":       {short(t), "has 1024 bits; use an RSA key of at least 2048 bits"},
 		"no key":                  {with(good.Certificate, nil), "the private key is not PEM"},
-		"certificate as key":      {with(good.Certificate, good.Certificate), "is no RSA key"},
-		"elliptic key":            {with(good.Certificate, ecKey), "the private key is not RSA"},
+		"certificate as key":      {with(good.Certificate, good.Certificate), "holds something else"},
+		"elliptic key":            {with(good.Certificate, ecKey), "does not belong to the certificate"},
+		"ed25519 key":             {with(good.Certificate, edKey), "neither RSA nor ECDSA"},
+		"parameters only":         {with(good.Certificate, encode("EC PARAMETERS", []byte("x"))), "the private key is not PEM"},
+		"garbage SEC 1":           {with(good.Certificate, encode("EC PRIVATE KEY", []byte("x"))), "the private key cannot be read"},
 		"garbage key":             {with(good.Certificate, encode("PRIVATE KEY", keyBlock.Bytes[:40])), "the private key cannot be read"},
 		"garbage PKCS #1":         {with(good.Certificate, encode("RSA PRIVATE KEY", keyBlock.Bytes)), "the private key cannot be read"},
 		"encrypted key":           {with(good.Certificate, encode("ENCRYPTED PRIVATE KEY", []byte("x"))), "without a passphrase"},
@@ -145,9 +153,9 @@ func selfSigned(t *testing.T, public, private any) []byte {
 	return encode("CERTIFICATE", der)
 }
 
-func elliptical(t *testing.T) (certificate, key []byte) {
+func elliptical(t *testing.T, curve elliptic.Curve) (certificate, key []byte) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,4 +177,58 @@ func short(t *testing.T) admin.KeyPair {
 		t.Fatal(err)
 	}
 	return admin.KeyPair{Certificate: selfSigned(t, private.Public(), private), PrivateKey: encode("PRIVATE KEY", der)}
+}
+
+func edwards(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return selfSigned(t, public, private), encode("PRIVATE KEY", der)
+}
+
+func TestEveryAlgorithmIsGeneratedAndRead(t *testing.T) {
+	for algorithm, want := range map[keypair.Algorithm]any{
+		keypair.RSA2048: &rsa.PrivateKey{}, keypair.RSA3072: &rsa.PrivateKey{}, keypair.RSA4096: &rsa.PrivateKey{},
+		keypair.ECDSAP256: &ecdsa.PrivateKey{}, keypair.ECDSAP384: &ecdsa.PrivateKey{}, keypair.ECDSAP521: &ecdsa.PrivateKey{},
+	} {
+		t.Run(string(algorithm), func(t *testing.T) {
+			g := NewWithT(t)
+			pair, err := keypair.Generate(algorithm, "acme", start, 24*time.Hour, nil)
+			g.Expect(err).NotTo(HaveOccurred())
+			certificate, key, err := keypair.ParseKeyPair(pair)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(key).To(BeAssignableToTypeOf(want))
+			g.Expect(certificate.CheckSignature(certificate.SignatureAlgorithm, certificate.RawTBSCertificate, certificate.Signature)).To(Succeed())
+			info, err := keypair.InspectCertificate(pair.Certificate)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(info.Algorithm).To(Equal(algorithm))
+			g.Expect(keypair.InspectKeyPair(pair)).To(Equal(info))
+		})
+	}
+	g := NewWithT(t)
+	_, err := keypair.Generate("DSA1024", "acme", start, time.Hour, nil)
+	g.Expect(err).To(MatchError(ContainSubstring(`"DSA1024" is no algorithm`)))
+	_, err = keypair.InspectCertificate([]byte("x"))
+	g.Expect(err).To(MatchError(ContainSubstring("not PEM")))
+}
+
+// TestEllipticKeyAsOpenSSLWritesIt is SEC 1 after the curve's parameters.
+func TestEllipticKeyAsOpenSSLWritesIt(t *testing.T) {
+	g := NewWithT(t)
+	pair, err := keypair.Generate(keypair.ECDSAP384, "acme", start, time.Hour, nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	_, key, err := keypair.ParseKeyPair(pair)
+	g.Expect(err).NotTo(HaveOccurred())
+	der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
+	g.Expect(err).NotTo(HaveOccurred())
+	parameters := encode("EC PARAMETERS", []byte{0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22})
+	pair.PrivateKey = append(parameters, encode("EC PRIVATE KEY", der)...)
+	_, err = keypair.InspectKeyPair(pair)
+	g.Expect(err).NotTo(HaveOccurred())
 }

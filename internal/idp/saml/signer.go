@@ -7,7 +7,7 @@ package saml
 
 import (
 	"crypto"
-	"crypto/rsa"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -36,7 +36,7 @@ const (
 
 // signer makes enveloped RSA-SHA256 signatures over canonical bytes.
 type signer struct {
-	key *rsa.PrivateKey
+	key crypto.Signer
 	// certificate is base64 of the DER.
 	certificate string
 }
@@ -49,7 +49,7 @@ func (s *signer) sign(id, head, tail string) (string, error) {
 	hash.Write([]byte(tail))
 	signedInfo := signedInfoMethods + id + signedInfoTransforms + base64.StdEncoding.EncodeToString(hash.Sum(nil)) + signedInfoClose
 	digest := sha256.Sum256([]byte(signedInfoName + declareDS + signedInfo))
-	signature, err := rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, digest[:])
+	signature, err := s.key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
