@@ -144,7 +144,7 @@ func respond(t testing.TB, provider *saml.Provider, pending *saml.Pending, app d
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response
+	return response.Document
 }
 
 func parseXML(t testing.TB, document []byte) *etree.Element {

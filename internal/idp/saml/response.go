@@ -40,15 +40,29 @@ type Authentication struct {
 	ContextClass string
 }
 
+// Response is a success Response, and whom its assertion names.
+type Response struct {
+	// Document is the XML.
+	Document []byte
+	NameID   NameID
+}
+
+// NameID is how an assertion names a member (SAML core section 2.2.3).
+type NameID struct {
+	Value string `json:"value"`
+	// Format is the URI.
+	Format string `json:"format"`
+}
+
 // Respond renders the signed success Response (SAML core section 3.3.3) with
-// one assertion, valid from one minute ago for five minutes from now. It
-// returns the XML; the caller posts it, in base64, as SAMLResponse to
-// pending.ACSURL with pending.RelayState.
+// one assertion, valid from one minute ago for five minutes from now. The
+// caller posts it, in base64, as SAMLResponse to pending.ACSURL with
+// pending.RelayState.
 //
 // Errors: directory.ErrNoNameID and ErrNameIDCharacters (the member cannot be
 // named to this app); *RequestError where the app was changed since the request
 // came (no Pending) or where the request named somebody else (with Pending).
-func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject directory.Subject, authn Authentication) ([]byte, error) {
+func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject directory.Subject, authn Authentication) (*Response, error) {
 	app := sp.app
 	if err := checkStillRegistered(pending, app); err != nil {
 		return nil, err
@@ -79,7 +93,11 @@ func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject direct
 	status.element("samlp:StatusCode", "", attribute{"Value", StatusSuccess})
 	status.close("samlp:Status")
 	signed := app.SAML.Signing != directory.SignAssertion
-	return p.response(pending, now, status.String()+assertion, signed)
+	document, err := p.response(pending, now, status.String()+assertion, signed)
+	if err != nil {
+		return nil, err
+	}
+	return &Response{Document: document, NameID: NameID{Value: nameID, Format: app.SAML.NameIDFormat.URI()}}, nil
 }
 
 // Refuse renders a signed Response with a status and no assertion (SAML core

@@ -210,7 +210,7 @@ func TestContextClass(t *testing.T) {
 	class := func() string {
 		response, err := newProvider(t).Respond(pending, prepared(t, testApp()), testSubject(), authn)
 		g.Expect(err).NotTo(HaveOccurred())
-		return parseXML(t, response).FindElement(".//AuthnContextClassRef").Text()
+		return parseXML(t, response.Document).FindElement(".//AuthnContextClassRef").Text()
 	}
 	g.Expect(class()).To(Equal(saml.ClassPassword), "what was asked for")
 	authn.ContextClass = "urn:example:mfa"

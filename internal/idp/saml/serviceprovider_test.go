@@ -43,20 +43,20 @@ func TestServiceProviderAcceptsResponses(t *testing.T) {
 
 			response, err := provider.Respond(testPending(), prepared(t, app), testSubject(), authn)
 			g.Expect(err).NotTo(HaveOccurred())
-			assertion, err := sp.ParseXMLResponse(response, []string{"_request1"}, sp.AcsURL)
+			assertion, err := sp.ParseXMLResponse(response.Document, []string{"_request1"}, sp.AcsURL)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(assertion.Subject.NameID.Value).To(Equal("hanako@acme.example"))
 			g.Expect(assertion.AuthnStatements[0].SessionIndex).To(Equal("s-1"))
 			g.Expect(assertion.AttributeStatements[0].Attributes[2].Values[1].Value).To(Equal("R&D <Tokyo>"))
 
-			_, err = sp.ParseXMLResponse(response, []string{"_another"}, sp.AcsURL)
+			_, err = sp.ParseXMLResponse(response.Document, []string{"_another"}, sp.AcsURL)
 			g.Expect(err).To(HaveOccurred())
 
 			sp.AllowIDPInitiated = true
 			defer func() { sp.AllowIDPInitiated = false }()
 			response, err = provider.Respond(provider.IdPInitiated(prepared(t, app), ""), prepared(t, app), testSubject(), authn)
 			g.Expect(err).NotTo(HaveOccurred())
-			_, err = sp.ParseXMLResponse(response, nil, sp.AcsURL)
+			_, err = sp.ParseXMLResponse(response.Document, nil, sp.AcsURL)
 			g.Expect(err).NotTo(HaveOccurred())
 		})
 	}
@@ -80,7 +80,7 @@ func TestServiceProviderRequests(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	response, err := provider.Respond(pending, prepared(t, app), testSubject(), saml.Authentication{At: time.Now()})
 	g.Expect(err).NotTo(HaveOccurred())
-	_, err = sp.ParseXMLResponse(response, []string{message.Request.ID}, sp.AcsURL)
+	_, err = sp.ParseXMLResponse(response.Document, []string{message.Request.ID}, sp.AcsURL)
 	g.Expect(err).NotTo(HaveOccurred())
 
 	refusal, err := provider.Refuse(pending, saml.StatusResponder, saml.StatusNoPassive, "No session.")

@@ -243,7 +243,7 @@ func TestAddressesByPattern(t *testing.T) {
 			byPattern(&app)
 			response, err := newProvider(t).Respond(pending, prepared(t, app), testSubject(), testAuthentication())
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(parseXML(t, response).SelectAttrValue("Destination", "")).To(Equal(address))
+			g.Expect(parseXML(t, response.Document).SelectAttrValue("Destination", "")).To(Equal(address))
 		}
 	}
 	g := NewWithT(t)

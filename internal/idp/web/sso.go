@@ -252,7 +252,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		return err
 	}
 	v.site.Metrics.response(outcomeSucceeded)
-	return v.post(pending, response)
+	return v.post(pending, response.Document)
 }
 
 // notAnswered tells the member why an app gets no answer.
