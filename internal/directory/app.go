@@ -118,6 +118,14 @@ type SAMLSettings struct {
 	// Certificates are the service provider's own.
 	Certificates []ServiceProviderCertificate `json:"certificates,omitempty"`
 	Requests     RequestPolicy                `json:"requests,omitzero"`
+	// SingleLogoutServices are where log-out messages may go, the preferred one first.
+	SingleLogoutServices []SingleLogoutService `json:"singleLogoutServices,omitempty"`
+}
+
+// Pairwise reports whether the app knows each member by a name ID of its own
+// that tells nothing of who it is (SAML core 8.3.7).
+func (s SAMLSettings) Pairwise() bool {
+	return s.NameIDFormat == NameIDPersistent && s.NameIDAttribute == ""
 }
 
 // CertificateUse is what a service provider's certificate is for.
@@ -143,6 +151,23 @@ type RequestPolicy struct {
 	Signed bool `json:"signed,omitempty"`
 	// AllowSHA1 takes signatures with SHA-1 too.
 	AllowSHA1 bool `json:"allowSHA1,omitempty"`
+}
+
+// Binding is how a SAML message travels through the browser.
+type Binding string
+
+// The bindings, named as the resource does (SAML bindings sections 3.4 and 3.5).
+const (
+	BindingHTTPRedirect Binding = "HTTPRedirect"
+	BindingHTTPPOST     Binding = "HTTPPOST"
+)
+
+// SingleLogoutService is an address log-out messages are sent to.
+type SingleLogoutService struct {
+	Binding Binding `json:"binding"`
+	URL     string  `json:"url"`
+	// ResponseURL takes responses; empty is URL.
+	ResponseURL string `json:"responseURL,omitempty"`
 }
 
 // AssertionConsumerService is an address responses are posted to.

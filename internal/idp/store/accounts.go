@@ -67,8 +67,11 @@ func (s *Store) Tenant(ctx context.Context, slug string) (*Tenant, error) {
 	if known != nil && known.Revision == revision {
 		return known, nil
 	}
-	fresh, err := s.loadTenant(ctx, slug)
+	fresh, sealed, err := s.loadTenant(ctx, slug)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openPairwiseKey(ctx, fresh, sealed); err != nil {
 		return nil, err
 	}
 	s.tenantsMu.Lock()
@@ -96,42 +99,43 @@ func (s *Store) forget(slug string) {
 	delete(s.tenants, slug)
 }
 
-// loadTenant reads the tenant with its groups and apps as they were at one moment.
-func (s *Store) loadTenant(ctx context.Context, slug string) (*Tenant, error) {
+// loadTenant reads the tenant with its groups and apps as they were at one
+// moment, and its pairwise key as it is stored.
+func (s *Store) loadTenant(ctx context.Context, slug string) (tenant *Tenant, pairwiseKey []byte, err error) {
 	read, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return nil, describe(err)
+		return nil, nil, describe(err)
 	}
 	defer func() { _ = read.Rollback() }() // nothing was written
-	tenant := &Tenant{}
+	tenant = &Tenant{}
 	var body string
-	err = read.QueryRowContext(ctx, `SELECT revision, owner, body, certificate, private_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
-		Scan(&tenant.Revision, &tenant.Owner, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey)
+	err = read.QueryRowContext(ctx, `SELECT revision, owner, body, certificate, private_key, pairwise_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
+		Scan(&tenant.Revision, &tenant.Owner, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey, &pairwiseKey)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrNotFound
+		return nil, nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, describe(err)
+		return nil, nil, describe(err)
 	}
 	if err := json.Unmarshal([]byte(body), &tenant.Tenant); err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", slug, err)
+		return nil, nil, fmt.Errorf("tenant %s: %w", slug, err)
 	}
 	if tenant.SigningKey.PrivateKey, err = s.sealer.Open(tenant.SigningKey.PrivateKey, "tenants.private_key", slug); err != nil {
-		return nil, fmt.Errorf("signing key of tenant %s: %w", slug, err)
+		return nil, nil, fmt.Errorf("signing key of tenant %s: %w", slug, err)
 	}
 	tenant.Groups, err = collect(ctx, read, scanBody[directory.Group], `SELECT body FROM objects WHERE tenant = $1 AND kind = $2`, slug, string(admin.KindGroup))
 	if err != nil {
-		return nil, describe(err)
+		return nil, nil, describe(err)
 	}
 	tenant.Apps, err = collect(ctx, read, scanBody[directory.App], `SELECT body FROM objects WHERE tenant = $1 AND kind <> $2`, slug, string(admin.KindGroup))
 	if err != nil {
-		return nil, describe(err)
+		return nil, nil, describe(err)
 	}
 	slices.SortFunc(tenant.Groups, func(a, b directory.Group) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(tenant.Apps, func(a, b directory.App) int {
 		return objectKey(admin.Kind(a.Kind), a.Tenant, a.Name).Compare(objectKey(admin.Kind(b.Kind), b.Tenant, b.Name))
 	})
-	return tenant, nil
+	return tenant, pairwiseKey, nil
 }
 
 func objectKey(kind admin.Kind, tenant, name string) admin.Key {

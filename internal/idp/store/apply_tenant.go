@@ -62,12 +62,15 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 }
 
 // storeTenant writes the tenant. Where strangers, who are of another namespace,
-// take a deleted one's slug, the people kept for its restore are not theirs to restore.
+// take a deleted one's slug, the people kept for its restore are not theirs to restore,
+// nor how apps knew them.
 func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) error {
 	slug := change.Key.Tenant
 	if strangers {
-		if _, err := b.exec(b.ctx, `DELETE FROM members WHERE tenant = $1`, slug); err != nil {
-			return err
+		for _, statement := range []string{`DELETE FROM members WHERE tenant = $1`, `UPDATE tenants SET pairwise_key = NULL WHERE slug = $1`} {
+			if _, err := b.exec(b.ctx, statement, slug); err != nil {
+				return err
+			}
 		}
 	}
 	body, err := json.Marshal(change.Tenant.Tenant)
