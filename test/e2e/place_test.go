@@ -78,12 +78,14 @@ func (c *cluster) newPlace(namespace string, server *v1alpha1.IdentityServer, me
 		objects = append(objects, member)
 	}
 	p.t.Cleanup(p.remove)
-	p.declared = objects
-	p.create(objects...)
+	for _, object := range objects {
+		p.declared = append(p.declared, object.DeepCopyObject().(client.Object))
+	}
+	p.create(p.declared...)
 	return p
 }
 
-// create applies copies, which can be applied again.
+// create applies copies: what comes back must not be applied again.
 func (p *place) create(objects ...client.Object) {
 	p.t.Helper()
 	for _, object := range objects {
