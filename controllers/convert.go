@@ -164,6 +164,11 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 			Signed: requests.Signed == v1alpha1.RequestSigningRequired, AllowSHA1: ptr.Deref(requests.AllowSHA1, false),
 		}
 	}
+	for _, service := range spec.ServiceProvider.SingleLogoutServices {
+		settings.SingleLogoutServices = append(settings.SingleLogoutServices, directory.SingleLogoutService{
+			Binding: directory.Binding(service.Binding), URL: service.URL, ResponseURL: service.ResponseURL,
+		})
+	}
 	if spec.Signing != nil && spec.Signing.Mode != "" {
 		settings.Signing = directory.SigningMode(spec.Signing.Mode)
 	}

@@ -121,6 +121,7 @@ func observeSAMLApp(app *v1alpha1.SAMLApp, in *scope) {
 	}
 	fields.Issuer = tenant.Issuer
 	fields.SingleSignOnURL = tenant.SingleSignOnURL
+	fields.SingleLogoutURL = tenant.SingleLogoutURL
 	fields.MetadataURL = tenant.MetadataURL
 	fields.InitiateURL = endpoints.IdPInitiated(in.server.externalURL, in.tenant.Slug, app.Name)
 	fields.Certificates = tenant.Certificates

@@ -31,6 +31,7 @@ func observeTenant(tenant *v1alpha1.Tenant, url string, state admin.TenantState,
 	fields.Issuer = endpoints.Issuer(url, slug)
 	fields.MetadataURL = endpoints.Metadata(url, slug)
 	fields.SingleSignOnURL = endpoints.SingleSignOn(url, slug)
+	fields.SingleLogoutURL = endpoints.SingleLogout(url, slug)
 	fields.Certificates = []v1alpha1.Certificate{{
 		Use: "Signing", Fingerprint: info.SHA256Fingerprint, NotAfter: metav1.NewTime(info.NotAfter), PEM: info.PEM,
 	}}

@@ -96,6 +96,7 @@ type SAMLFlow string
 
 // ServiceProvider describes the app's SAML side.
 // +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.signed) || self.requests.signed != 'Required' || (has(self.certificates) && self.certificates.exists(c, !has(c.use) || c.use == 'signing'))",message="requests.signed: Required needs a certificate to verify by; add the service provider's to certificates"
+// +kubebuilder:validation:XValidation:rule="!has(self.singleLogoutServices) || (has(self.certificates) && self.certificates.exists(c, !has(c.use) || c.use == 'signing'))",message="singleLogoutServices need a certificate to verify log-out messages by; add the service provider's to certificates"
 type ServiceProvider struct {
 	// entityID is the service provider's name, exactly as it sends it; it need
 	// not be a URL.
@@ -130,7 +131,43 @@ type ServiceProvider struct {
 	// signed ones that verify.
 	// +optional
 	Requests *SAMLRequests `json:"requests,omitempty"`
+
+	// singleLogoutServices are the addresses log-out messages are sent to; the
+	// first is preferred. The service provider must sign its own. Absent: it is
+	// not told of log-outs, and cannot start one.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	SingleLogoutServices []SingleLogoutService `json:"singleLogoutServices,omitempty"`
 }
+
+// SingleLogoutService is an address log-out messages are sent to.
+type SingleLogoutService struct {
+	// binding is HTTPRedirect or HTTPPOST.
+	// +required
+	Binding SAMLBinding `json:"binding,omitempty"`
+
+	// url that requests to log out are sent to; responses too, where there is
+	// no responseURL.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@\\\\s]+([/?][^#\\\\s]*)?$')",message="must be an absolute http or https URL without user name or fragment"
+	URL string `json:"url,omitempty"`
+
+	// responseURL that answers to the service provider's own requests are sent
+	// to. Absent: url.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://[^/?#@\\\\s]+([/?][^#\\\\s]*)?$')",message="must be an absolute http or https URL without user name or fragment"
+	ResponseURL string `json:"responseURL,omitempty"`
+}
+
+// SAMLBinding is how a message travels through the browser.
+// +kubebuilder:validation:Enum=HTTPRedirect;HTTPPOST
+type SAMLBinding string
 
 // ServiceProviderCertificate is a certificate of a service provider.
 type ServiceProviderCertificate struct {
@@ -331,6 +368,12 @@ type SAMLAppStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	SingleSignOnURL string `json:"singleSignOnURL,omitempty"`
+
+	// singleLogoutURL is where the service provider sends its log-out messages.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	SingleLogoutURL string `json:"singleLogoutURL,omitempty"`
 
 	// metadataURL is the identity provider's SAML metadata.
 	// +optional

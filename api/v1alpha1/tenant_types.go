@@ -229,6 +229,12 @@ type TenantStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	SingleSignOnURL string `json:"singleSignOnURL,omitempty"`
 
+	// singleLogoutURL is where service providers send their log-out messages.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	SingleLogoutURL string `json:"singleLogoutURL,omitempty"`
+
 	// certificates are those that service providers should trust.
 	// +optional
 	// +listType=atomic

@@ -43,6 +43,10 @@ func Metadata(externalURL, tenant string) string { return Issuer(externalURL, te
 // SingleSignOn is where service providers send requests, by HTTP-Redirect or HTTP-POST.
 func SingleSignOn(externalURL, tenant string) string { return saml(externalURL, tenant) + "/sso" }
 
+// SingleLogout is where service providers send log-out messages, requests and
+// responses, by HTTP-Redirect or HTTP-POST.
+func SingleLogout(externalURL, tenant string) string { return saml(externalURL, tenant) + "/slo" }
+
 // IdPInitiated is where a log-in to a SAML app begins without a request.
 func IdPInitiated(externalURL, tenant, app string) string {
 	return saml(externalURL, tenant) + "/apps/" + url.PathEscape(app)

@@ -19,6 +19,7 @@ func TestURLs(t *testing.T) {
 		g.Expect(endpoints.Issuer(external, "acme")).To(Equal("https://id.example.com/saml/acme/metadata"))
 		g.Expect(endpoints.Metadata(external, "acme")).To(Equal(endpoints.Issuer(external, "acme")))
 		g.Expect(endpoints.SingleSignOn(external, "acme")).To(Equal("https://id.example.com/saml/acme/sso"))
+		g.Expect(endpoints.SingleLogout(external, "acme")).To(Equal("https://id.example.com/saml/acme/slo"))
 		g.Expect(endpoints.IdPInitiated(external, "acme", "wiki")).To(Equal("https://id.example.com/saml/acme/apps/wiki"))
 		g.Expect(endpoints.PasswordLink(external, "a_b-c")).To(Equal("https://id.example.com/password/a_b-c"))
 	}

@@ -179,11 +179,14 @@ var items = map[string]func(i int) any{
 		return map[string]any{"url": fmt.Sprintf("https://sp.example/%d", i), "index": int64(i)}
 	},
 	"SAMLApp spec.serviceProvider.certificates": func(int) any { return map[string]any{"certificate": "-----BEGIN CERTIFICATE-----"} },
-	"SAMLApp spec.attributes":                   func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
-	"SAMLApp spec.permissions":                  permission,
-	"LinkApp spec.permissions":                  permission,
-	"SAMLApp spec.access.groups":                group,
-	"LinkApp spec.access.groups":                group,
+	"SAMLApp spec.serviceProvider.singleLogoutServices": func(i int) any {
+		return map[string]any{"binding": "HTTPRedirect", "url": fmt.Sprintf("https://sp.example/%d", i)}
+	},
+	"SAMLApp spec.attributes":    func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
+	"SAMLApp spec.permissions":   permission,
+	"LinkApp spec.permissions":   permission,
+	"SAMLApp spec.access.groups": group,
+	"LinkApp spec.access.groups": group,
 }
 
 func grant(i int) any {

@@ -330,6 +330,11 @@ func acsPattern(url string, more ...any) edit {
 	return set("spec.serviceProvider.assertionConsumerServices.1", service)
 }
 
+var (
+	noLogout  = unset("spec.serviceProvider.singleLogoutServices")
+	anySigned = set("spec.serviceProvider.requests.signed", "Optional")
+)
+
 var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 	{
 		kind: "SAMLApp", path: "spec.portal.loginURL", message: "must be an absolute http or https URL without user name",
@@ -345,14 +350,38 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		kind: "SAMLApp", path: "spec.serviceProvider", message: "requests.signed: Required needs a certificate to verify by; add the service provider's to certificates",
 		accepted: []variant{
 			full("required, with a certificate"),
-			full("optional, without", set("spec.serviceProvider.requests.signed", "Optional"), unset("spec.serviceProvider.certificates")),
-			full("absent, without", unset("spec.serviceProvider.requests.signed"), unset("spec.serviceProvider.certificates")),
+			full("optional, without", set("spec.serviceProvider.requests.signed", "Optional"), noLogout, unset("spec.serviceProvider.certificates")),
+			full("absent, without", unset("spec.serviceProvider.requests.signed"), noLogout, unset("spec.serviceProvider.certificates")),
 			full("for both uses", unset("spec.serviceProvider.certificates.0.use")),
 		},
 		refused: []variant{
-			full("required, without", unset("spec.serviceProvider.certificates")),
-			full("for encryption only", set("spec.serviceProvider.certificates.0.use", "encryption")),
+			full("required, without", noLogout, unset("spec.serviceProvider.certificates")),
+			full("for encryption only", noLogout, set("spec.serviceProvider.certificates.0.use", "encryption")),
 		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider", message: "singleLogoutServices need a certificate to verify log-out messages by; add the service provider's to certificates",
+		accepted: []variant{
+			full("with a certificate", anySigned),
+			full("for both uses", anySigned, unset("spec.serviceProvider.certificates.0.use")),
+			full("neither", anySigned, noLogout, unset("spec.serviceProvider.certificates")),
+		},
+		refused: []variant{
+			full("without", anySigned, unset("spec.serviceProvider.certificates")),
+			full("for encryption only", anySigned, set("spec.serviceProvider.certificates.0.use", "encryption")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.singleLogoutServices[].url",
+		message:  "must be an absolute http or https URL without user name or fragment",
+		accepted: eachOfFull("spec.serviceProvider.singleLogoutServices.0.url", "https://wiki.acme.example/slo?a=b", "https://wiki.acme.example", "http://127.0.0.1:18081/saml/slo"),
+		refused:  eachOfFull("spec.serviceProvider.singleLogoutServices.0.url", append([]any{"https://wiki.acme.example/slo#fragment"}, webAddresses...)...),
+	},
+	{
+		kind: "SAMLApp", path: "spec.serviceProvider.singleLogoutServices[].responseURL",
+		message:  "must be an absolute http or https URL without user name or fragment",
+		accepted: eachOfFull("spec.serviceProvider.singleLogoutServices.0.responseURL", "https://wiki.acme.example/slo?a=b", "http://127.0.0.1:18081/saml/slo"),
+		refused:  eachOfFull("spec.serviceProvider.singleLogoutServices.0.responseURL", append([]any{"https://wiki.acme.example/slo#fragment"}, webAddresses...)...),
 	},
 	{
 		kind: "SAMLApp", path: "spec.serviceProvider.certificates[].certificate", message: "must be PEM: text that begins with -----BEGIN CERTIFICATE-----",

@@ -51,6 +51,15 @@ func each(path string, values ...any) []variant {
 	return variants
 }
 
+// eachOfFull is each, of the full object.
+func eachOfFull(path string, values ...any) []variant {
+	variants := each(path, values...)
+	for i := range variants {
+		variants[i].base = "full"
+	}
+	return variants
+}
+
 func TestRules(t *testing.T) {
 	for _, test := range ruleTests {
 		t.Run(test.kind+" "+test.path+" "+test.message, func(t *testing.T) {
