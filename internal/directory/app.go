@@ -85,7 +85,8 @@ const (
 type NameIDFormat string
 
 // The formats (SAML core 8.3). emailAddress carries the mail; any other
-// carries a unique custom attribute (O6.2).
+// carries a unique custom attribute (O6.2), or without one, persistent an ID
+// that is made for the app and transient a new one each time.
 const (
 	NameIDEmailAddress NameIDFormat = "emailAddress"
 	NameIDPersistent   NameIDFormat = "persistent"
@@ -112,15 +113,52 @@ type SAMLSettings struct {
 	AssertionConsumerServices []AssertionConsumerService `json:"assertionConsumerServices"`
 	Signing                   SigningMode                `json:"signing"`
 	NameIDFormat              NameIDFormat               `json:"nameIDFormat"`
-	// NameIDAttribute is the custom attribute for formats other than emailAddress.
-	NameIDAttribute string             `json:"nameIDAttribute,omitempty"`
-	Attributes      []AttributeMapping `json:"attributes,omitempty"`
+	// NameIDAttribute is the custom attribute for formats other than emailAddress;
+	// empty, too, for persistent and transient IDs that are made here.
+	NameIDAttribute string `json:"nameIDAttribute,omitempty"`
+	// NameQualifier and SPNameQualifier are sent with the NameID; empty are those
+	// of a pairwise ID (issuer and entity ID), or none.
+	NameQualifier   string `json:"nameQualifier,omitempty"`
+	SPNameQualifier string `json:"spNameQualifier,omitempty"`
+	// Hash is of the signatures for this app; "" is SHA256.
+	Hash Hash `json:"hash,omitempty"`
+	// Encryption of assertions; "" is none. It needs a certificate with an RSA
+	// key that is not for signing only.
+	Encryption Encryption `json:"encryption,omitempty"`
+	// Issuer is who responses to this app come from; "" is the tenant.
+	Issuer string `json:"issuer,omitempty"`
+	// DefaultRelayState goes with log-ins that start here without one.
+	DefaultRelayState string             `json:"defaultRelayState,omitempty"`
+	Attributes        []AttributeMapping `json:"attributes,omitempty"`
 	// Certificates are the service provider's own.
 	Certificates []ServiceProviderCertificate `json:"certificates,omitempty"`
 	Requests     RequestPolicy                `json:"requests,omitzero"`
 	// SingleLogoutServices are where log-out messages may go, the preferred one first.
 	SingleLogoutServices []SingleLogoutService `json:"singleLogoutServices,omitempty"`
 }
+
+// Hash is what signatures are made over.
+type Hash string
+
+// The hashes. SHA1 can be forged; it is for services that know no other.
+const (
+	SHA256 Hash = "SHA256"
+	SHA384 Hash = "SHA384"
+	SHA512 Hash = "SHA512"
+	SHA1   Hash = "SHA1"
+)
+
+// Encryption is how the content of an assertion is encrypted.
+type Encryption string
+
+// The algorithms. CBC does not tell altered content from the true one by
+// itself; it is for services that know no GCM.
+const (
+	AES256GCM Encryption = "AES256GCM"
+	AES128GCM Encryption = "AES128GCM"
+	AES256CBC Encryption = "AES256CBC"
+	AES128CBC Encryption = "AES128CBC"
+)
 
 // Pairwise reports whether the app knows each member by a name ID of its own
 // that tells nothing of who it is (SAML core 8.3.7).

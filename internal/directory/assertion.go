@@ -23,14 +23,8 @@ type Subject struct {
 	Groups []Group
 }
 
-// AssertionAttribute is one SAML attribute with its values.
-type AssertionAttribute struct {
-	Name       string
-	NameFormat string
-	Values     []string
-}
-
-// NameID is the value that identifies the subject to the app (O6.2).
+// NameID is the value that identifies the subject to an app by mail or by a
+// custom attribute (O6.2); apps with IDs that are made for them have none here.
 // It returns ErrNoNameID where the member lacks the attribute.
 func (s Subject) NameID(app App) (string, error) {
 	if app.SAML.NameIDAttribute == "" {
@@ -43,19 +37,9 @@ func (s Subject) NameID(app App) (string, error) {
 	return value, nil
 }
 
-// AssertionAttributes are the app's attributes for the subject, in the app's
-// order. One without a value is left out, as several SPs refuse empty ones.
-func (s Subject) AssertionAttributes(app App) []AssertionAttribute {
-	var attributes []AssertionAttribute
-	for _, mapping := range app.SAML.Attributes {
-		if values := s.values(app, mapping); len(values) > 0 {
-			attributes = append(attributes, AssertionAttribute{Name: mapping.Name, NameFormat: mapping.NameFormat, Values: values})
-		}
-	}
-	return attributes
-}
-
-func (s Subject) values(app App, mapping AttributeMapping) []string {
+// Values are the subject's values of one of the app's attributes; none where
+// nothing is known.
+func (s Subject) Values(app App, mapping AttributeMapping) []string {
 	switch {
 	case mapping.Field != "":
 		return s.fieldValues(app, mapping.Field)

@@ -52,7 +52,7 @@ func TestNameID(t *testing.T) {
 	}
 }
 
-func TestAssertionAttributesOfEveryField(t *testing.T) {
+func TestValuesOfEveryField(t *testing.T) {
 	for field, want := range map[Field][]string{
 		FieldID:                    {"5f0c7a52-8d6e-4b8e-9a53-0c4a8f1e2d3b"},
 		FieldMail:                  {"Taro.Yamada@acme.example"},
@@ -72,38 +72,22 @@ func TestAssertionAttributesOfEveryField(t *testing.T) {
 	} {
 		t.Run(string(field), func(t *testing.T) {
 			g := NewWithT(t)
-			app := wiki
-			app.SAML = &SAMLSettings{Attributes: []AttributeMapping{{Name: "a", NameFormat: "uri", Field: field}}}
-			got := subject().AssertionAttributes(app)
-			if want == nil {
-				g.Expect(got).To(BeEmpty())
-				return
-			}
-			g.Expect(got).To(Equal([]AssertionAttribute{{Name: "a", NameFormat: "uri", Values: want}}))
+			mapping := AttributeMapping{Name: "a", NameFormat: "uri", Field: field}
+			g.Expect(subject().Values(wiki, mapping)).To(Equal(want))
 			if field != FieldDisplayName {
-				g.Expect(Subject{}.AssertionAttributes(app)).To(BeEmpty(), "nothing is sent for what is not known")
+				g.Expect(Subject{}.Values(wiki, mapping)).To(BeEmpty(), "nothing is sent for what is not known")
 			}
 		})
 	}
 }
 
-func TestAssertionAttributes(t *testing.T) {
+func TestValues(t *testing.T) {
 	g := NewWithT(t)
-	app := wiki
-	app.SAML = &SAMLSettings{Attributes: []AttributeMapping{
-		{Name: "z", Value: "production"},
-		{Name: "a", Attribute: "employeeNumber"},
-		{Name: "none", Attribute: "badge"},
-		{Name: "empty"},
-		{Name: "m", Field: FieldRole},
-	}}
-	g.Expect(subject().AssertionAttributes(app)).To(Equal([]AssertionAttribute{
-		{Name: "z", Values: []string{"production"}},
-		{Name: "a", Values: []string{"00042"}},
-		{Name: "m", Values: []string{"Staff"}},
-	}), "in the app's order, without those that have no value")
+	g.Expect(subject().Values(wiki, AttributeMapping{Value: "production"})).To(Equal([]string{"production"}))
+	g.Expect(subject().Values(wiki, AttributeMapping{Attribute: "employeeNumber"})).To(Equal([]string{"00042"}))
+	g.Expect(subject().Values(wiki, AttributeMapping{Attribute: "badge"})).To(BeEmpty())
+	g.Expect(subject().Values(wiki, AttributeMapping{})).To(BeEmpty())
 	admin := subject()
 	admin.Member.Role = RoleSuperAdmin
-	app.SAML.Attributes = []AttributeMapping{{Name: "p", Field: FieldAdditionalPermissions}}
-	g.Expect(admin.AssertionAttributes(app)[0].Values).To(Equal([]string{"AssetManager", "DeviceManager"}))
+	g.Expect(admin.Values(wiki, AttributeMapping{Field: FieldAdditionalPermissions})).To(Equal([]string{"AssetManager", "DeviceManager"}))
 }

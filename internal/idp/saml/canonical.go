@@ -6,6 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 package saml
 
 import (
+	"bytes"
+	"encoding/base64"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,7 +22,7 @@ type attribute struct{ name, value string }
 //   - declares a prefix on every outermost element that uses it, nowhere else.
 //
 // Both hold by construction and are property-tested against goxmldsig and xmlsec1.
-type canonicalWriter struct{ strings.Builder }
+type canonicalWriter struct{ bytes.Buffer }
 
 // open writes a start tag. Attributes without a value are left out: SAML has
 // no empty ones, and validating parsers refuse them.
@@ -52,6 +54,12 @@ func (w *canonicalWriter) element(name, text string, attributes ...attribute) {
 	w.open(name, attributes...)
 	w.escape(text, textEscape)
 	w.close(name)
+}
+
+// base64 writes bytes in standard base64, which needs no escaping.
+func (w *canonicalWriter) base64(raw []byte) {
+	w.Grow(base64.StdEncoding.EncodedLen(len(raw)))
+	w.Write(base64.StdEncoding.AppendEncode(w.AvailableBuffer(), raw))
 }
 
 // textEscape and attributeEscape are the replacements of Canonical XML 1.0
@@ -95,6 +103,10 @@ func attributeEscape(r rune) string {
 func (w *canonicalWriter) escape(text string, replacement func(rune) string) {
 	done := 0
 	for i, width := 0, 0; i < len(text); i += width {
+		if c := text[i]; c > '>' && c < utf8.RuneSelf {
+			width = 1 // letters, mostly; no replacement is beyond '>'
+			continue
+		}
 		var r rune
 		r, width = utf8.DecodeRuneInString(text[i:])
 		escaped := replacement(r)

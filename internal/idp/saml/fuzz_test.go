@@ -55,7 +55,7 @@ func checkDecoded(t *testing.T, provider *saml.Provider, message *saml.Message, 
 		return
 	}
 	g.Expect(pending.ACSURL).To(BeElementOf(spACS, spACS2))
-	response, err := provider.Refuse(pending, saml.StatusRequester, "", "")
+	response, err := provider.Refuse(pending, prepared(t, app), saml.StatusRequester, "", "")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(parseXML(t, response).SelectAttrValue("InResponseTo", "")).To(Equal(r.ID))
 }

@@ -7,6 +7,7 @@ package saml
 
 import (
 	"bytes"
+	"encoding/base64"
 
 	"tegata.dev/tegata/internal/directory"
 )
@@ -25,14 +26,14 @@ func (p *Provider) Metadata() []byte { return bytes.Clone(p.metadata) }
 func (p *Provider) renderMetadata() []byte {
 	var w canonicalWriter
 	w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	w.open("md:EntityDescriptor", attribute{"xmlns:md", namespaceMetadata}, attribute{"entityID", p.entityID})
+	w.open("md:EntityDescriptor", attribute{"xmlns:md", namespaceMetadata}, attribute{"entityID", p.own.id})
 	w.open("md:IDPSSODescriptor",
 		attribute{"WantAuthnRequestsSigned", "false"},
 		attribute{"protocolSupportEnumeration", namespaceProtocol})
 	w.open("md:KeyDescriptor", attribute{"use", "signing"})
 	w.open("ds:KeyInfo", attribute{"xmlns:ds", namespaceSignature})
 	w.open("ds:X509Data")
-	w.element("ds:X509Certificate", p.signer.certificate)
+	w.element("ds:X509Certificate", base64.StdEncoding.EncodeToString(p.certificate))
 	w.close("ds:X509Data")
 	w.close("ds:KeyInfo")
 	w.close("md:KeyDescriptor")

@@ -93,7 +93,7 @@ func TestEveryResponseIsCanonicalAndVerifies(t *testing.T) {
 			}
 		}
 
-		refusal, err := provider.Refuse(pending, saml.StatusRequester, saml.StatusNoPassive, nastyText(random))
+		refusal, err := provider.Refuse(pending, prepared(t, app), saml.StatusRequester, saml.StatusNoPassive, nastyText(random))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(canonical(t, refusal)).To(Equal(string(refusal)))
 		g.Expect(verify(t, refusal, certificate)).To(Succeed())

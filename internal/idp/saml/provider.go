@@ -6,8 +6,9 @@ SPDX-License-Identifier: Apache-2.0
 package saml
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"tegata.dev/tegata/internal/admin"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/keypair"
 )
 
@@ -24,8 +26,10 @@ type ProviderOptions struct {
 	EntityID string
 	// SingleSignOnURL takes requests by Redirect and POST. Required.
 	SingleSignOnURL string
-	// KeyPair signs; an RSA key of at least 2048 bits.
+	// KeyPair signs; RSA or ECDSA, as keypair.ParseKeyPair takes it.
 	KeyPair admin.KeyPair
+	// PairwiseKey makes pairwise name IDs; it may be nil where no app has such.
+	PairwiseKey []byte
 	// Now defaults to time.Now.
 	Now func() time.Time
 	// Random defaults to crypto/rand.Reader; it must be safe for concurrent use.
@@ -35,9 +39,11 @@ type ProviderOptions struct {
 // Provider is one tenant's identity provider: prepared once, immutable, safe
 // for concurrent use.
 type Provider struct {
-	entityID        string
+	own             *issuer
 	singleSignOnURL string
-	signer          signer
+	signers         map[directory.Hash]*signer
+	certificate     []byte
+	pairwiseKey     []byte
 	metadata        []byte
 	now             func() time.Time
 	random          io.Reader
@@ -53,10 +59,16 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the signing key pair is unusable: %w", err)
 	}
+	signers, err := newSigners(key, certificate.Raw)
+	if err != nil {
+		return nil, err
+	}
 	p := &Provider{
-		entityID:        o.EntityID,
+		own:             newIssuer(o.EntityID),
 		singleSignOnURL: o.SingleSignOnURL,
-		signer:          signer{key: key, certificate: base64.StdEncoding.EncodeToString(certificate.Raw)},
+		signers:         signers,
+		certificate:     certificate.Raw,
+		pairwiseKey:     o.PairwiseKey,
 		now:             o.Now,
 		random:          o.Random,
 	}
@@ -70,8 +82,17 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	return p, nil
 }
 
-// EntityID is the issuer of every response.
-func (p *Provider) EntityID() string { return p.entityID }
+// EntityID is the issuer of every response to an app that has none of its own.
+func (p *Provider) EntityID() string { return p.own.id }
+
+// Certificate is the one that belongs to the signing key, in DER.
+func (p *Provider) Certificate() []byte { return bytes.Clone(p.certificate) }
+
+// issuer is who speaks to the app.
+func (p *Provider) issuer(sp *ServiceProvider) *issuer { return cmp.Or(sp.issuer, p.own) }
+
+// signer signs what is for the app.
+func (p *Provider) signer(sp *ServiceProvider) *signer { return p.signers[sp.hash] }
 
 // newID is a fresh xs:ID with 128 random bits (SAML core section 1.3.4).
 func (p *Provider) newID() (string, error) {

@@ -6,9 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 package saml
 
 import (
-	"errors"
+	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"tegata.dev/tegata/internal/directory"
@@ -22,10 +21,11 @@ const (
 
 	// instantLayout is xs:dateTime in UTC (SAML core section 1.3.3).
 	instantLayout = "2006-01-02T15:04:05.000Z"
-)
 
-// ErrNameIDCharacters is returned for a NameID that XML cannot carry.
-var ErrNameIDCharacters = errors.New("the value that identifies the member contains characters that SAML cannot carry")
+	// Most responses fit, with a certificate of 1 kB in each signature.
+	usualAssertionBytes = 6 << 10
+	usualResponseBytes  = 10 << 10
+)
 
 // Authentication is how and when the member proved who they are.
 type Authentication struct {
@@ -47,215 +47,195 @@ type Response struct {
 	NameID   NameID
 }
 
-// NameID is how an assertion names a member (SAML core section 2.2.3).
-type NameID struct {
-	Value string `json:"value"`
-	// Format is the URI.
-	Format string `json:"format"`
-}
+const statusSuccess = `<samlp:Status><samlp:StatusCode Value="` + StatusSuccess + `"></samlp:StatusCode></samlp:Status>`
 
 // Respond renders the signed success Response (SAML core section 3.3.3) with
-// one assertion, valid from one minute ago for five minutes from now. The
-// caller posts it, in base64, as SAMLResponse to pending.ACSURL with
-// pending.RelayState.
+// one assertion, valid from one minute ago for five minutes from now, encrypted
+// where the app asks for that. The caller posts it, in base64, as SAMLResponse
+// to pending.ACSURL with pending.RelayState.
 //
 // Errors: directory.ErrNoNameID and ErrNameIDCharacters (the member cannot be
 // named to this app); *RequestError where the app was changed since the request
 // came (no Pending) or where the request named somebody else (with Pending).
 func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject directory.Subject, authn Authentication) (*Response, error) {
-	app := sp.app
-	if err := checkStillRegistered(pending, app); err != nil {
+	if err := checkStillRegistered(pending, sp.app); err != nil {
 		return nil, err
 	}
-	nameID, err := subject.NameID(app)
+	nameID, err := p.nameID(sp, subject)
 	if err != nil {
 		return nil, err
 	}
-	if nameID == "" || !isXMLText(nameID) {
-		return nil, ErrNameIDCharacters
-	}
-	if !pending.names(nameID, app.SAML.NameIDFormat) {
+	if !pending.names(nameID.Value, sp.app.SAML.NameIDFormat) {
 		return nil, &RequestError{
 			Status: StatusRequester, SubStatus: StatusUnknownPrincipal, Pending: pending,
 			Message: "The app asked for somebody else than the member who is logged in.",
 		}
 	}
 	now := p.now()
-	assertion, err := p.assertion(assertionContent{
-		pending: pending, app: app, nameID: nameID, attributes: mergeAttributes(subject.AssertionAttributes(app)),
-		authn: authn, now: now,
+	a := &assertion{
+		pending: pending, sp: sp, subject: subject, nameID: nameID, authn: authn, issuer: p.issuer(sp),
+		issued: instant(now), notBefore: instant(now.Add(-validBefore)), notOnOrAfter: instant(now.Add(validFor)),
+	}
+	if sp.app.SAML.Signing != directory.SignResponse {
+		a.signer = p.signer(sp)
+	}
+	if a.id, err = p.newID(); err != nil {
+		return nil, err
+	}
+	document, err := p.response(pending, sp, sp.app.SAML.Signing != directory.SignAssertion, a.issued, func(w *canonicalWriter) error {
+		w.WriteString(statusSuccess)
+		if sp.encryption == nil {
+			return a.write(w)
+		}
+		var plain canonicalWriter
+		plain.Grow(usualAssertionBytes)
+		if err := a.write(&plain); err != nil {
+			return err
+		}
+		return sp.encryption.write(w, plain.Bytes(), p.random)
 	})
 	if err != nil {
 		return nil, err
 	}
-	var status canonicalWriter
-	status.open("samlp:Status")
-	status.element("samlp:StatusCode", "", attribute{"Value", StatusSuccess})
-	status.close("samlp:Status")
-	signed := app.SAML.Signing != directory.SignAssertion
-	document, err := p.response(pending, now, status.String()+assertion, signed)
-	if err != nil {
-		return nil, err
-	}
-	return &Response{Document: document, NameID: NameID{Value: nameID, Format: app.SAML.NameIDFormat.URI()}}, nil
+	return &Response{Document: document, NameID: nameID}, nil
 }
 
 // Refuse renders a signed Response with a status and no assertion (SAML core
 // section 3.2.2). subStatus and message may be empty.
-func (p *Provider) Refuse(pending *Pending, status, subStatus, message string) ([]byte, error) {
-	var w canonicalWriter
-	w.open("samlp:Status")
-	w.open("samlp:StatusCode", attribute{"Value", status})
-	if subStatus != "" {
-		w.element("samlp:StatusCode", "", attribute{"Value", subStatus})
-	}
-	w.close("samlp:StatusCode")
-	if message != "" {
-		w.element("samlp:StatusMessage", message)
-	}
-	w.close("samlp:Status")
-	return p.response(pending, p.now(), w.String(), true)
+func (p *Provider) Refuse(pending *Pending, sp *ServiceProvider, status, subStatus, message string) ([]byte, error) {
+	return p.response(pending, sp, true, instant(p.now()), func(w *canonicalWriter) error {
+		w.open("samlp:Status")
+		w.open("samlp:StatusCode", attribute{"Value", status})
+		if subStatus != "" {
+			w.element("samlp:StatusCode", "", attribute{"Value", subStatus})
+		}
+		w.close("samlp:StatusCode")
+		if message != "" {
+			w.element("samlp:StatusMessage", message)
+		}
+		w.close("samlp:Status")
+		return nil
+	})
 }
 
-// response wraps content, which begins with samlp:Status, and signs it if asked to.
-func (p *Provider) response(pending *Pending, now time.Time, content string, signed bool) ([]byte, error) {
+// response wraps what content writes, which begins with samlp:Status.
+func (p *Provider) response(pending *Pending, sp *ServiceProvider, signed bool, issued string, content func(*canonicalWriter) error) ([]byte, error) {
 	id, err := p.newID()
 	if err != nil {
 		return nil, err
 	}
-	var head canonicalWriter
-	head.open("samlp:Response",
-		attribute{"xmlns:samlp", namespaceProtocol},
-		attribute{"Destination", pending.ACSURL},
-		attribute{"ID", id},
-		attribute{"InResponseTo", pending.RequestID},
-		attribute{"IssueInstant", instant(now)},
-		attribute{"Version", version20})
-	head.element("saml:Issuer", p.entityID, attribute{"xmlns:saml", namespaceAssertion})
-	tail := content + "</samlp:Response>"
-	if !signed {
-		return []byte(head.String() + tail), nil
+	var signer *signer
+	if signed {
+		signer = p.signer(sp)
 	}
-	document, err := p.signer.sign(id, head.String(), tail)
-	return []byte(document), err
+	var w canonicalWriter
+	w.Grow(usualResponseBytes)
+	err = signer.envelop(&w, id, func() {
+		w.open("samlp:Response",
+			attribute{"xmlns:samlp", namespaceProtocol},
+			attribute{"Destination", pending.ACSURL},
+			attribute{"ID", id},
+			attribute{"InResponseTo", pending.RequestID},
+			attribute{"IssueInstant", issued},
+			attribute{"Version", version20})
+		w.WriteString(p.issuer(sp).alone)
+	}, func() error {
+		err := content(&w)
+		w.close("samlp:Response")
+		return err
+	})
+	return w.Bytes(), err
 }
 
-type assertionContent struct {
-	pending    *Pending
-	app        directory.App
-	nameID     string
-	attributes []directory.AssertionAttribute
-	authn      Authentication
-	now        time.Time
+// assertion is a saml:Assertion (SAML core section 2.3.3) to be rendered.
+type assertion struct {
+	id      string
+	pending *Pending
+	sp      *ServiceProvider
+	subject directory.Subject
+	nameID  NameID
+	authn   Authentication
+	issuer  *issuer
+	// signer is nil where the response alone is signed.
+	signer                          *signer
+	issued, notBefore, notOnOrAfter string
 }
 
-// assertion renders saml:Assertion (SAML core section 2.3.3) and signs it
-// unless the app wants the response signed only.
-func (p *Provider) assertion(c assertionContent) (string, error) {
-	id, err := p.newID()
-	if err != nil {
-		return "", err
-	}
-	var head, tail canonicalWriter
-	head.open("saml:Assertion",
-		attribute{"xmlns:saml", namespaceAssertion},
-		attribute{"ID", id},
-		attribute{"IssueInstant", instant(c.now)},
-		attribute{"Version", version20})
-	head.element("saml:Issuer", p.entityID)
-	writeSubject(&tail, c)
-	writeConditions(&tail, c)
-	writeAuthnStatement(&tail, c)
-	writeAttributeStatement(&tail, c.attributes)
-	tail.close("saml:Assertion")
-	if c.app.SAML.Signing == directory.SignResponse {
-		return head.String() + tail.String(), nil
-	}
-	return p.signer.sign(id, head.String(), tail.String())
+func (a *assertion) write(w *canonicalWriter) error {
+	return a.signer.envelop(w, a.id, func() {
+		w.open("saml:Assertion",
+			attribute{"xmlns:saml", namespaceAssertion},
+			attribute{"ID", a.id},
+			attribute{"IssueInstant", a.issued},
+			attribute{"Version", version20})
+		w.WriteString(a.issuer.below)
+	}, func() error {
+		a.writeSubject(w)
+		w.open("saml:Conditions", attribute{"NotBefore", a.notBefore}, attribute{"NotOnOrAfter", a.notOnOrAfter})
+		w.WriteString(a.sp.conditions)
+		a.writeAuthnStatement(w)
+		a.writeAttributeStatement(w)
+		w.close("saml:Assertion")
+		return nil
+	})
 }
 
 // writeSubject leaves Address out: behind proxies it is wrong, and Mellon and
 // Shibboleth then refuse the assertion.
-func writeSubject(w *canonicalWriter, c assertionContent) {
+func (a *assertion) writeSubject(w *canonicalWriter) {
 	w.open("saml:Subject")
-	w.element("saml:NameID", c.nameID, attribute{"Format", c.app.SAML.NameIDFormat.URI()})
+	w.element("saml:NameID", a.nameID.Value,
+		attribute{"Format", a.nameID.Format},
+		attribute{"NameQualifier", a.nameID.NameQualifier},
+		attribute{"SPNameQualifier", a.nameID.SPNameQualifier})
 	w.open("saml:SubjectConfirmation", attribute{"Method", confirmationBearer})
 	w.element("saml:SubjectConfirmationData", "",
-		attribute{"InResponseTo", c.pending.RequestID},
-		attribute{"NotOnOrAfter", instant(c.now.Add(validFor))},
-		attribute{"Recipient", c.pending.ACSURL})
+		attribute{"InResponseTo", a.pending.RequestID},
+		attribute{"NotOnOrAfter", a.notOnOrAfter},
+		attribute{"Recipient", a.pending.ACSURL})
 	w.close("saml:SubjectConfirmation")
 	w.close("saml:Subject")
 }
 
-func writeConditions(w *canonicalWriter, c assertionContent) {
-	w.open("saml:Conditions",
-		attribute{"NotBefore", instant(c.now.Add(-validBefore))},
-		attribute{"NotOnOrAfter", instant(c.now.Add(validFor))})
-	w.open("saml:AudienceRestriction")
-	w.element("saml:Audience", c.app.SAML.EntityID)
-	w.close("saml:AudienceRestriction")
-	w.close("saml:Conditions")
-}
-
-func writeAuthnStatement(w *canonicalWriter, c assertionContent) {
-	class := c.authn.ContextClass
-	if class == "" {
-		class = c.pending.ContextClass
-	}
-	if class == "" {
-		class = ClassPasswordProtectedTransport
-	}
+func (a *assertion) writeAuthnStatement(w *canonicalWriter) {
 	w.open("saml:AuthnStatement",
-		attribute{"AuthnInstant", instant(c.authn.At)},
-		attribute{"SessionIndex", c.authn.SessionIndex},
-		attribute{"SessionNotOnOrAfter", instant(c.authn.SessionNotOnOrAfter)})
+		attribute{"AuthnInstant", instant(a.authn.At)},
+		attribute{"SessionIndex", a.authn.SessionIndex},
+		attribute{"SessionNotOnOrAfter", instant(a.authn.SessionNotOnOrAfter)})
 	w.open("saml:AuthnContext")
-	w.element("saml:AuthnContextClassRef", class)
+	w.element("saml:AuthnContextClassRef", cmp.Or(a.authn.ContextClass, a.pending.ContextClass, ClassPasswordProtectedTransport))
 	w.close("saml:AuthnContext")
 	w.close("saml:AuthnStatement")
 }
 
 // writeAttributeStatement writes plain values without xsi:type: every tested
 // service provider takes them as strings, and a prefix that is used in a value
-// only (xs:) does not survive exclusive canonicalisation.
-func writeAttributeStatement(w *canonicalWriter, attributes []directory.AssertionAttribute) {
-	if len(attributes) == 0 {
-		return // the schema forbids an empty statement
-	}
-	w.open("saml:AttributeStatement")
-	for _, a := range attributes {
-		w.open("saml:Attribute", attribute{"Name", a.Name}, attribute{"NameFormat", nameFormatURI(a.NameFormat)})
-		for _, value := range a.Values {
-			w.element("saml:AttributeValue", value)
+// only (xs:) does not survive exclusive canonicalisation. What has no value is
+// left out: the schema forbids an empty statement, and several service
+// providers refuse an empty attribute.
+func (a *assertion) writeAttributeStatement(w *canonicalWriter) {
+	statement := false
+	for _, prepared := range a.sp.attributes {
+		open := false
+		for _, mapping := range prepared.mappings {
+			for _, value := range a.subject.Values(a.sp.app, mapping) {
+				if !statement {
+					w.open("saml:AttributeStatement")
+				}
+				if !open {
+					w.WriteString(prepared.open)
+				}
+				statement, open = true, true
+				w.element("saml:AttributeValue", value)
+			}
 		}
-		w.close("saml:Attribute")
-	}
-	w.close("saml:AttributeStatement")
-}
-
-// mergeAttributes joins mappings of the same name into one attribute with many
-// values: an attribute that occurs twice is refused by python3-saml and others.
-func mergeAttributes(attributes []directory.AssertionAttribute) []directory.AssertionAttribute {
-	var merged []directory.AssertionAttribute
-	for _, a := range attributes {
-		i := slices.IndexFunc(merged, func(m directory.AssertionAttribute) bool { return m.Name == a.Name })
-		if i < 0 {
-			merged = append(merged, a)
-			continue
+		if open {
+			w.close("saml:Attribute")
 		}
-		merged[i].Values = slices.Concat(merged[i].Values, a.Values)
 	}
-	return merged
-}
-
-// nameFormatURI is of SAML core section 8.2; an absent format stays absent,
-// which means unspecified.
-func nameFormatURI(format string) string {
-	if format == "" {
-		return ""
+	if statement {
+		w.close("saml:AttributeStatement")
 	}
-	return attributeNameFormatPrefix + format
 }
 
 // instant is empty for the zero time, so that its attribute is left out.
@@ -276,17 +256,4 @@ func checkStillRegistered(pending *Pending, app directory.App) error {
 		return refuse("The app's settings were changed during this log-in; start again from the app.")
 	}
 	return nil
-}
-
-// names reports whether the member named so is whom the request asked for; a
-// request that names nobody asks for whoever logs in (SAML core section 3.4.1).
-func (pending *Pending) names(nameID string, format directory.NameIDFormat) bool {
-	switch {
-	case pending.SubjectNameID == "":
-		return true
-	case format == directory.NameIDEmailAddress:
-		return directory.NormalizeMail(pending.SubjectNameID) == directory.NormalizeMail(nameID)
-	default:
-		return strings.TrimSpace(pending.SubjectNameID) == nameID
-	}
 }

@@ -31,7 +31,7 @@ func TestGolden(t *testing.T) {
 	documents := map[string]func(t *testing.T) []byte{
 		"metadata": func(t *testing.T) []byte { return newProvider(t).Metadata() },
 		"refused": func(t *testing.T) []byte {
-			response, err := newProvider(t).Refuse(testPending(), saml.StatusRequester, saml.StatusInvalidNameIDPolicy, "Not <this> format.")
+			response, err := newProvider(t).Refuse(testPending(), prepared(t, testApp()), saml.StatusRequester, saml.StatusInvalidNameIDPolicy, "Not <this> format.")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -269,7 +269,7 @@ func TestRespondToWhomTheRequestNamed(t *testing.T) {
 
 func TestRefuse(t *testing.T) {
 	g := NewWithT(t)
-	response, err := newProvider(t).Refuse(testPending(), saml.StatusResponder, "", "")
+	response, err := newProvider(t).Refuse(testPending(), prepared(t, testApp()), saml.StatusResponder, "", "")
 	g.Expect(err).NotTo(HaveOccurred())
 	root := parseXML(t, response)
 	g.Expect(names(root)).To(Equal([]string{"Issuer", "Signature", "Status"}))
@@ -283,7 +283,7 @@ func TestRandomnessFails(t *testing.T) {
 	provider := newProvider(t, func(o *saml.ProviderOptions) { o.Random = iotest.ErrReader(broken) })
 	_, err := provider.Respond(testPending(), prepared(t, testApp()), testSubject(), testAuthentication())
 	g.Expect(err).To(MatchError(broken))
-	_, err = provider.Refuse(testPending(), saml.StatusResponder, "", "")
+	_, err = provider.Refuse(testPending(), prepared(t, testApp()), saml.StatusResponder, "", "")
 	g.Expect(err).To(MatchError(broken))
 }
 

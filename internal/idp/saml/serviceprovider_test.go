@@ -83,7 +83,7 @@ func TestServiceProviderRequests(t *testing.T) {
 	_, err = sp.ParseXMLResponse(response.Document, []string{message.Request.ID}, sp.AcsURL)
 	g.Expect(err).NotTo(HaveOccurred())
 
-	refusal, err := provider.Refuse(pending, saml.StatusResponder, saml.StatusNoPassive, "No session.")
+	refusal, err := provider.Refuse(pending, prepared(t, app), saml.StatusResponder, saml.StatusNoPassive, "No session.")
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = sp.ParseXMLResponse(refusal, []string{message.Request.ID}, sp.AcsURL)
 	g.Expect(err).To(HaveOccurred())

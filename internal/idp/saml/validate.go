@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package saml
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -37,13 +38,13 @@ type Pending struct {
 }
 
 // IdPInitiated is a log-in that starts here: to the app's default address,
-// without InResponseTo (SAML profiles section 4.1.5).
+// without InResponseTo (SAML profiles section 4.1.5). An empty relayState is the app's default.
 func (p *Provider) IdPInitiated(sp *ServiceProvider, relayState string) *Pending {
 	app := sp.app
 	return &Pending{
 		EntityID:   app.SAML.EntityID,
 		ACSURL:     app.SAML.DefaultAssertionConsumerService().URL,
-		RelayState: relayState,
+		RelayState: cmp.Or(relayState, app.SAML.DefaultRelayState),
 	}
 }
 
@@ -104,7 +105,7 @@ func checkPolicy(r *Request, app directory.App, pending *Pending) *RequestError 
 	case r.ProtocolBinding != "" && r.ProtocolBinding != BindingHTTPPost:
 		return &RequestError{SubStatus: StatusUnsupportedBinding, Message: "The request asks for an answer by another binding than HTTP-POST."}
 	case !formatFits(r.NameIDPolicyFormat, app.SAML.NameIDFormat),
-		r.NameIDPolicySPNameQualifier != "" && r.NameIDPolicySPNameQualifier != r.Issuer:
+		!slices.Contains([]string{"", r.Issuer, app.SAML.SPNameQualifier}, r.NameIDPolicySPNameQualifier):
 		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for another NameID format than the app is set to."}
 	case !satisfied:
 		return &RequestError{SubStatus: StatusNoAuthnContext, Message: "The request asks for a kind of log-in that is not offered."}

@@ -134,7 +134,7 @@ func TestRefusalsThatTheServiceProviderIsTold(t *testing.T) {
 			g.Expect(refused.SubStatus).To(Equal(c.want))
 			g.Expect(refused.Pending).NotTo(BeNil())
 			g.Expect(refused.Pending.ACSURL).To(Equal(spACS))
-			response, err := newProvider(t).Refuse(refused.Pending, refused.Status, refused.SubStatus, refused.Message)
+			response, err := newProvider(t).Refuse(refused.Pending, prepared(t, testApp()), refused.Status, refused.SubStatus, refused.Message)
 			g.Expect(err).NotTo(HaveOccurred())
 			root := parseXML(t, response)
 			g.Expect(root.SelectAttrValue("InResponseTo", "")).To(Equal("_request1"))

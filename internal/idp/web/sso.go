@@ -45,7 +45,7 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 		return saml.NewProvider(saml.ProviderOptions{
 			EntityID:        endpoints.Issuer(s.origin, tenant.Slug),
 			SingleSignOnURL: endpoints.SingleSignOn(s.origin, tenant.Slug),
-			KeyPair:         tenant.SigningKey, Now: s.Now, Random: s.Random,
+			KeyPair:         tenant.SigningKey, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
 		})
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 		return err
 	}
 	if decodeError != nil {
-		return v.refuseRequest(provider, decodeError)
+		return v.refuseRequest(provider, nil, decodeError)
 	}
 	app, found := tenant.AppByEntityID(message.Request.Issuer)
 	if !found {
@@ -122,7 +122,7 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 		if auditError := v.auditSSO(admin.SSOFailed, tenant, app, err.Error()); auditError != nil {
 			return auditError
 		}
-		return v.refuseRequest(provider, err)
+		return v.refuseRequest(provider, sp, err)
 	}
 	return v.begin(v.site.appFlow(tenant.Slug, app, pending))
 }
@@ -213,7 +213,11 @@ func (v *visit) resume(id string, f *flow) (done bool, err error) {
 		if err := v.dropFlow(id); err != nil {
 			return false, err
 		}
-		return true, v.refusePending(provider, f.Pending, saml.StatusResponder, saml.StatusNoPassive, "The member is not logged in.")
+		sp, err := v.site.serviceProvider(tenant, app)
+		if err != nil {
+			return false, err
+		}
+		return true, v.refusePending(provider, sp, f.Pending, saml.StatusResponder, saml.StatusNoPassive, "The member is not logged in.")
 	case v.session != nil && !usable:
 		return true, &problem{status: http.StatusForbidden, key: "otherTenant", logOut: true, flow: id,
 			arguments: []any{app.DisplayName, tenant.DisplayName, v.account.Mail}}
@@ -246,7 +250,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		At: v.session.AuthenticatedAt, SessionIndex: v.session.ID, SessionNotOnOrAfter: v.session.ExpiresAt,
 	})
 	if err != nil {
-		return v.notAnswered(tenant, provider, app, err)
+		return v.notAnswered(tenant, provider, sp, err)
 	}
 	if err := v.auditSSO(admin.SSOSucceeded, tenant, app, ""); err != nil {
 		return err
@@ -256,7 +260,8 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 }
 
 // notAnswered tells the member why an app gets no answer.
-func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, app directory.App, cause error) error {
+func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, sp *saml.ServiceProvider, cause error) error {
+	app := sp.App()
 	if err := v.auditSSO(admin.SSOFailed, tenant, app, cause.Error()); err != nil {
 		return err
 	}
@@ -265,25 +270,26 @@ func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, app d
 		return &problem{status: http.StatusForbidden, key: "noNameID", detail: cause.Error(),
 			arguments: []any{app.DisplayName, tenant.DisplayName}}
 	}
-	return v.refuseRequest(provider, cause)
+	return v.refuseRequest(provider, sp, cause)
 }
 
 // refuseRequest answers a bad request: to the app where a registered address
-// is known, else to the person. Whatever else failed stays an error.
-func (v *visit) refuseRequest(provider *saml.Provider, cause error) error {
+// is known, else to the person. Whatever else failed stays an error. sp is nil
+// while the app is unknown, and with it any address.
+func (v *visit) refuseRequest(provider *saml.Provider, sp *saml.ServiceProvider, cause error) error {
 	var refused *saml.RequestError
 	if !errors.As(cause, &refused) {
 		return cause
 	}
 	if refused.Pending != nil {
-		return v.refusePending(provider, refused.Pending, refused.Status, refused.SubStatus, refused.Message)
+		return v.refusePending(provider, sp, refused.Pending, refused.Status, refused.SubStatus, refused.Message)
 	}
 	v.site.Metrics.response(outcomeInvalid)
 	return &problem{status: http.StatusBadRequest, key: "badRequest", detail: refused.Message}
 }
 
-func (v *visit) refusePending(provider *saml.Provider, pending *saml.Pending, status, subStatus, message string) error {
-	response, err := provider.Refuse(pending, status, subStatus, message)
+func (v *visit) refusePending(provider *saml.Provider, sp *saml.ServiceProvider, pending *saml.Pending, status, subStatus, message string) error {
+	response, err := provider.Refuse(pending, sp, status, subStatus, message)
 	if err != nil {
 		return fmt.Errorf("render SAML status: %w", err)
 	}
