@@ -125,16 +125,19 @@ func (v *visits) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, request.Context().Err()
 		}
 	}
-	now := v.load.current.Load()
 	a, response, err := v.try(request)
-	if err != nil && a.repeatable(request) && request.Context().Err() == nil {
-		now.retried.Add(1)
+	again := err != nil && a.repeatable(request) && request.Context().Err() == nil
+	if again {
 		_, response, err = v.try(request.WithContext(context.WithValue(request.Context(), againKey{}, true)))
 	}
 	if request.Context().Err() != nil {
 		return response, err // the test ended it
 	}
+	now := v.load.current.Load() // the phase that it ended in
 	now.requests.Add(1)
+	if again {
+		now.retried.Add(1)
+	}
 	if a.kept {
 		now.kept.Add(1)
 	}
