@@ -47,6 +47,22 @@ func (s *Store) Flow(ctx context.Context, id string) ([]byte, error) {
 	return body, describe(err)
 }
 
+// ReplaceFlow changes the body of a flow, as long as it is still before; its
+// end stays. ErrNotFound when it is not, or the flow is unknown or expired.
+func (s *Store) ReplaceFlow(ctx context.Context, id string, before, after []byte) error {
+	if len(after) > MaxFlowBytes {
+		return fmt.Errorf("%w: a flow of %d bytes; at most %d are kept", admin.ErrInvalid, len(after), MaxFlowBytes)
+	}
+	return s.write(ctx, func(t *tx) error {
+		replaced, err := t.exec(ctx, `UPDATE flows SET body = $1 WHERE id_hash = $2 AND body = $3 AND expires_at > $4`,
+			append([]byte{}, after...), hashToken(id), append([]byte{}, before...), t.now)
+		if err == nil && replaced == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+}
+
 // DeleteFlow forgets a flow; an unknown one is no error.
 func (s *Store) DeleteFlow(ctx context.Context, id string) error {
 	return s.write(ctx, func(t *tx) error {
