@@ -45,7 +45,8 @@ type ServiceProvider struct {
 	// AssertionConsumerServices are those with HTTP-POST, at least one. Exactly
 	// one is the default: the one that the rules of SAML metadata section 2.2.3 choose.
 	AssertionConsumerServices []directory.AssertionConsumerService
-	SingleLogoutServices      []SingleLogoutService
+	// SingleLogoutServices are those with HTTP-Redirect or HTTP-POST.
+	SingleLogoutServices []directory.SingleLogoutService
 	// Certificates all have keys that can be used.
 	Certificates []directory.ServiceProviderCertificate
 	// RequestsSigned (AuthnRequestsSigned) promises that every request is
@@ -59,15 +60,6 @@ type ServiceProvider struct {
 	ValidUntil time.Time
 	// CacheDuration is how long it should be kept; zero where it says nothing.
 	CacheDuration time.Duration
-}
-
-// SingleLogoutService is an address for logout messages.
-type SingleLogoutService struct {
-	// Redirect is the HTTP-Redirect binding; otherwise HTTP-POST.
-	Redirect bool
-	URL      string
-	// ResponseURL is for responses; empty where they go to URL too.
-	ResponseURL string
 }
 
 // Options are what a document is checked against.

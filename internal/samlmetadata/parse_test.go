@@ -44,8 +44,8 @@ func TestReadsAll(t *testing.T) {
 	g.Expect(provider.AssertionConsumerServices).To(Equal([]directory.AssertionConsumerService{
 		{URL: spACS, Index: 1}, {URL: spACS + "?b=1", Index: 2, Default: true},
 	}))
-	g.Expect(provider.SingleLogoutServices).To(Equal([]samlmetadata.SingleLogoutService{
-		{Redirect: true, URL: "https://sp.example/slo", ResponseURL: "https://sp.example/slo/done"}, {URL: "https://sp.example/slo"},
+	g.Expect(provider.SingleLogoutServices).To(Equal([]directory.SingleLogoutService{
+		{Binding: "HTTPRedirect", URL: "https://sp.example/slo", ResponseURL: "https://sp.example/slo/done"}, {Binding: "HTTPPOST", URL: "https://sp.example/slo"},
 	}))
 	g.Expect(provider.Certificates).To(HaveExactElements(
 		HaveField("Use", directory.CertificateSigning), HaveField("Use", directory.CertificateEncryption), HaveField("Use", directory.CertificateUse("")),

@@ -168,11 +168,14 @@ func checkIndexes(services []service) error {
 
 func (p *ServiceProvider) readSingleLogoutServices(role *samlxml.Element) error {
 	for _, e := range role.All(namespace, "SingleLogoutService") {
-		binding := e.Attribute("Binding")
-		if binding != bindingPost && binding != bindingRedirect {
+		s := directory.SingleLogoutService{Binding: directory.BindingHTTPRedirect}
+		switch e.Attribute("Binding") {
+		case bindingRedirect:
+		case bindingPost:
+			s.Binding = directory.BindingHTTPPOST
+		default:
 			continue
 		}
-		s := SingleLogoutService{Redirect: binding == bindingRedirect}
 		var err error
 		if s.URL, err = address(e, "Location"); err != nil {
 			return err
