@@ -82,6 +82,10 @@ push: ## Push the images of bin/images to REGISTRY
 test: ## Install what the tests need, then run them all (TEST_PACKAGES, TEST_ARGS narrow it)
 	@hack/test.sh
 
+.PHONY: interop
+interop: ## Log in to service providers that others wrote: Apache mod_auth_mellon and node-saml (part of make test)
+	@TEST_PACKAGES=./test/interop hack/test.sh
+
 .PHONY: e2e
 e2e: ## Test on a real one-node Kubernetes: chart, PostgreSQL, browser, and load while things fail (Linux, root)
 	@hack/e2e.sh

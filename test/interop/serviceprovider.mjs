@@ -26,7 +26,8 @@ async function form(request) {
 }
 
 async function answer(request, response) {
-  const relayState = "from node-saml";
+  // The library signs a space as %20 and sends it as +, so that there is none in here.
+  const relayState = "/reports/2026?month=11&name=営業";
   switch (`${request.method} ${request.url}`) {
     case "GET /redirect":
       response.writeHead(302, { location: await redirect.getAuthorizeUrlAsync(relayState, undefined, {}) }).end();
