@@ -146,7 +146,9 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 		Flow:         directory.Flow(cmp.Or(string(spec.Flow), string(directory.FlowSPInitiated))),
 		EntityID:     spec.ServiceProvider.EntityID,
 		Signing:      directory.SignResponseAndAssertion,
+		Hash:         directory.SHA256,
 		NameIDFormat: directory.NameIDEmailAddress,
+		Issuer:       spec.Issuer, DefaultRelayState: spec.DefaultRelayState,
 	}
 	for i, service := range spec.ServiceProvider.AssertionConsumerServices {
 		settings.AssertionConsumerServices = append(settings.AssertionConsumerServices, directory.AssertionConsumerService{
@@ -169,12 +171,17 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 			Binding: directory.Binding(service.Binding), URL: service.URL, ResponseURL: service.ResponseURL,
 		})
 	}
-	if spec.Signing != nil && spec.Signing.Mode != "" {
-		settings.Signing = directory.SigningMode(spec.Signing.Mode)
+	if spec.Signing != nil {
+		settings.Signing = directory.SigningMode(cmp.Or(string(spec.Signing.Mode), string(directory.SignResponseAndAssertion)))
+		settings.Hash = directory.Hash(cmp.Or(string(spec.Signing.Hash), string(directory.SHA256)))
+	}
+	if spec.Encryption != nil {
+		settings.Encryption = directory.Encryption(cmp.Or(string(spec.Encryption.Algorithm), string(directory.AES256GCM)))
 	}
 	if spec.NameID != nil {
 		settings.NameIDFormat = directory.NameIDFormat(spec.NameID.Format)
 		settings.NameIDAttribute = spec.NameID.Attribute
+		settings.NameQualifier, settings.SPNameQualifier = spec.NameID.NameQualifier, spec.NameID.SPNameQualifier
 	}
 	for _, attribute := range spec.Attributes {
 		mapping := directory.AttributeMapping{

@@ -39,7 +39,14 @@ func TestAbsentFieldsTakeTheirDefaultsInMemoryOnly(t *testing.T) {
 	g.Expect(app.Restricted).To(BeFalse())
 	g.Expect(app.SAML.Flow).To(Equal(directory.FlowSPInitiated))
 	g.Expect(app.SAML.Signing).To(Equal(directory.SignResponseAndAssertion))
+	g.Expect(app.SAML.Hash).To(Equal(directory.SHA256))
+	g.Expect(app.SAML.Encryption).To(BeEmpty())
 	g.Expect(app.SAML.NameIDFormat).To(Equal(directory.NameIDEmailAddress))
+
+	app = directorySAMLApp("acme", &v1alpha1.SAMLApp{Spec: v1alpha1.SAMLAppSpec{Signing: &v1alpha1.SAMLSigning{}, Encryption: &v1alpha1.SAMLEncryption{}}}, nil)
+	g.Expect(app.SAML.Signing).To(Equal(directory.SignResponseAndAssertion))
+	g.Expect(app.SAML.Hash).To(Equal(directory.SHA256))
+	g.Expect(app.SAML.Encryption).To(Equal(directory.AES256GCM))
 }
 
 func TestSAMLAppIsConvertedWhole(t *testing.T) {
@@ -51,8 +58,10 @@ func TestSAMLAppIsConvertedWhole(t *testing.T) {
 			Portal: &v1alpha1.SAMLAppPortal{Visible: ptr.To(false), LoginURL: "https://wiki.example/login"},
 			ServiceProvider: v1alpha1.ServiceProvider{EntityID: "urn:wiki", AssertionConsumerServices: []v1alpha1.AssertionConsumerService{
 				{URL: "https://wiki.example/a"}, {URL: "https://wiki.example/b", Index: ptr.To[int32](7), Default: ptr.To(true)}}},
-			Signing: &v1alpha1.SAMLSigning{Mode: "Assertion"},
-			NameID:  &v1alpha1.NameID{Format: "persistent", Attribute: "employeeNumber"},
+			Signing:    &v1alpha1.SAMLSigning{Mode: "Assertion", Hash: "SHA1"},
+			Encryption: &v1alpha1.SAMLEncryption{Algorithm: "AES128CBC"},
+			Issuer:     "urn:acme", DefaultRelayState: "/home",
+			NameID: &v1alpha1.NameID{Format: "persistent", Attribute: "employeeNumber", NameQualifier: "acme", SPNameQualifier: "wiki"},
 			Attributes: []v1alpha1.SAMLAttribute{
 				{Name: "mail", NameFormat: "uri", From: &v1alpha1.AttributeSource{Field: "mail"}},
 				{Name: "cost", From: &v1alpha1.AttributeSource{Attribute: "costCenter"}},
@@ -70,7 +79,8 @@ func TestSAMLAppIsConvertedWhole(t *testing.T) {
 			Flow: directory.FlowIdPInitiated, EntityID: "urn:wiki",
 			AssertionConsumerServices: []directory.AssertionConsumerService{
 				{URL: "https://wiki.example/a", Index: 0}, {URL: "https://wiki.example/b", Index: 7, Default: true}},
-			Signing: directory.SignAssertion, NameIDFormat: directory.NameIDPersistent, NameIDAttribute: "employeeNumber",
+			Signing: directory.SignAssertion, Hash: directory.SHA1, Encryption: directory.AES128CBC, Issuer: "urn:acme", DefaultRelayState: "/home",
+			NameIDFormat: directory.NameIDPersistent, NameIDAttribute: "employeeNumber", NameQualifier: "acme", SPNameQualifier: "wiki",
 			Attributes: []directory.AttributeMapping{
 				{Name: "mail", NameFormat: "uri", Field: directory.FieldMail},
 				{Name: "cost", NameFormat: "unspecified", Attribute: "costCenter"},

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -92,6 +93,13 @@ func certificatesUsable(settings *directory.SAMLSettings, report *status.Report)
 			return false
 		}
 	}
+	if settings.Encryption == "" {
+		return true
+	}
+	if _, _, err := keypair.EncryptionCertificate(settings.Certificates); err != nil {
+		report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, fmt.Sprintf("encryption: %v; or remove encryption.", err)))
+		return false
+	}
 	return true
 }
 
@@ -119,7 +127,7 @@ func observeSAMLApp(app *v1alpha1.SAMLApp, in *scope) {
 	if tenant.Issuer == "" || in.server == nil {
 		return
 	}
-	fields.Issuer = tenant.Issuer
+	fields.Issuer = cmp.Or(app.Spec.Issuer, tenant.Issuer)
 	fields.SingleSignOnURL = tenant.SingleSignOnURL
 	fields.SingleLogoutURL = tenant.SingleLogoutURL
 	fields.MetadataURL = tenant.MetadataURL

@@ -11,6 +11,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="self.tenantRef == oldSelf.tenantRef",message="tenantRef is immutable; an app cannot move to another tenant"
 // +kubebuilder:validation:XValidation:rule="!has(self.defaultPermission) || (has(self.permissions) && self.permissions.exists(p, p.name == self.defaultPermission))",message="defaultPermission must be one of permissions"
 // +kubebuilder:validation:XValidation:rule="!has(self.permissions) || self.permissions.exists(p, has(p.administrator) && p.administrator)",message="at least one of permissions must have administrator: true"
+// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || (has(self.serviceProvider.certificates) && self.serviceProvider.certificates.exists(c, !has(c.use) || c.use == 'encryption'))",message="encryption needs a certificate to encrypt to; add the service provider's to serviceProvider.certificates"
 type SAMLAppSpec struct {
 	// tenantRef names the Tenant the app belongs to.
 	// +required
@@ -40,9 +41,31 @@ type SAMLAppSpec struct {
 	// +required
 	ServiceProvider ServiceProvider `json:"serviceProvider,omitempty,omitzero"`
 
-	// signing says what is signed. Absent: response and assertion.
+	// signing says what is signed, and how. Absent: response and assertion, with SHA-256.
 	// +optional
 	Signing *SAMLSigning `json:"signing,omitempty"`
+
+	// encryption of assertions, to the first of serviceProvider.certificates
+	// that is not for signing only and has an RSA key. Absent: none.
+	// +optional
+	Encryption *SAMLEncryption `json:"encryption,omitempty"`
+
+	// issuer of everything that is sent to this app, for service providers that
+	// want one of their own, such as Microsoft 365 for each domain. Absent: the
+	// tenant's entity ID.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^\\\\s]+$')",message="must not contain spaces"
+	Issuer string `json:"issuer,omitempty"`
+
+	// defaultRelayState goes with log-ins that start here, where none is given:
+	// most service providers take it for the page to open. Absent: none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^\\\\p{Cc}]+$')",message="must not contain control characters"
+	DefaultRelayState string `json:"defaultRelayState,omitempty"`
 
 	// nameID says how the app knows a member. Absent: by mail, format emailAddress.
 	// +optional
@@ -238,30 +261,71 @@ type AddressMatch string
 // AddressPattern compares segment by segment, where * stands for any characters.
 const AddressPattern AddressMatch = "Pattern"
 
-// SAMLSigning says what is signed.
+// SAMLSigning says what is signed, and how.
 type SAMLSigning struct {
 	// mode is ResponseAndAssertion (default), Response, or Assertion.
 	// +optional
 	Mode SigningMode `json:"mode,omitempty"`
+
+	// hash of signatures and digests is SHA256 (default), SHA384, SHA512, or
+	// SHA1, which can be forged: for service providers that know no other.
+	// +optional
+	Hash SigningHash `json:"hash,omitempty"`
 }
 
 // SigningMode is what carries a signature.
 // +kubebuilder:validation:Enum=ResponseAndAssertion;Response;Assertion
 type SigningMode string
 
+// SigningHash is what signatures are made over.
+// +kubebuilder:validation:Enum=SHA256;SHA384;SHA512;SHA1
+type SigningHash string
+
+// SAMLEncryption says how assertions are encrypted.
+type SAMLEncryption struct {
+	// algorithm is AES256GCM (default), AES128GCM, AES256CBC or AES128CBC. CBC
+	// does not protect the content against changes: for service providers that
+	// know no GCM.
+	// +optional
+	Algorithm EncryptionAlgorithm `json:"algorithm,omitempty"`
+}
+
+// EncryptionAlgorithm is how the content of an assertion is encrypted.
+// +kubebuilder:validation:Enum=AES256GCM;AES128GCM;AES256CBC;AES128CBC
+type EncryptionAlgorithm string
+
 // NameID says how the app knows a member (O6.2).
-// +kubebuilder:validation:XValidation:rule="(self.format == 'emailAddress') != has(self.attribute)",message="emailAddress takes the member's mail and no attribute; every other format needs attribute: the name of a unique custom attribute"
+// +kubebuilder:validation:XValidation:rule="self.format != 'emailAddress' || !has(self.attribute)",message="emailAddress takes the member's mail and no attribute"
+// +kubebuilder:validation:XValidation:rule="self.format != 'unspecified' || has(self.attribute)",message="unspecified needs attribute: the name of a unique custom attribute"
+// +kubebuilder:validation:XValidation:rule="self.format == 'persistent' || !(has(self.nameQualifier) || has(self.spNameQualifier))",message="nameQualifier and spNameQualifier go with format persistent"
 type NameID struct {
 	// format is emailAddress, persistent, transient or unspecified.
 	// +required
 	Format NameIDFormat `json:"format,omitempty"`
 
 	// attribute is the unique custom attribute whose value is sent, for formats
-	// other than emailAddress.
+	// other than emailAddress. Absent: persistent sends an identifier that is
+	// made for this app and this member alone and never changes, transient a new
+	// one each time.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Attribute string `json:"attribute,omitempty"`
+
+	// nameQualifier is sent with a persistent identifier. Absent: the issuer,
+	// with an identifier that is made here; none with an attribute.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	NameQualifier string `json:"nameQualifier,omitempty"`
+
+	// spNameQualifier is sent with a persistent identifier. Absent: the service
+	// provider's entity ID, with an identifier that is made here; none with an
+	// attribute.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	SPNameQualifier string `json:"spNameQualifier,omitempty"`
 }
 
 // NameIDFormat is the last part of the SAML format URI.
@@ -357,10 +421,10 @@ type SAMLAppStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// issuer is the identity provider's entity ID.
+	// issuer is the identity provider's entity ID, as this app gets it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:MaxLength=1024
 	Issuer string `json:"issuer,omitempty"`
 
 	// singleSignOnURL is where the service provider sends its requests.
@@ -409,7 +473,7 @@ type SAMLAppStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
-// +kubebuilder:printcolumn:name="Entity ID",type=string,priority=1,JSONPath=`.spec.serviceProvider.entityID`
+// +kubebuilder:printcolumn:name="Entity ID",type=string,priority=1,JSONPath=`.status.serviceProvider.entityID`
 // +kubebuilder:printcolumn:name="Single Sign-On URL",type=string,priority=1,JSONPath=`.status.singleSignOnURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SAMLApp struct {

@@ -332,8 +332,18 @@ func acsPattern(url string, more ...any) edit {
 
 var (
 	noLogout  = unset("spec.serviceProvider.singleLogoutServices")
+	plain     = unset("spec.encryption")
 	anySigned = set("spec.serviceProvider.requests.signed", "Optional")
 )
+
+// onlyCertificate leaves the app one certificate; an empty use is left out.
+func onlyCertificate(use string) edit {
+	certificate := map[string]any{"certificate": "-----BEGIN CERTIFICATE-----"}
+	if use != "" {
+		certificate["use"] = use
+	}
+	return set("spec.serviceProvider.certificates", []any{certificate})
+}
 
 var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 	{
@@ -350,25 +360,25 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		kind: "SAMLApp", path: "spec.serviceProvider", message: "requests.signed: Required needs a certificate to verify by; add the service provider's to certificates",
 		accepted: []variant{
 			full("required, with a certificate"),
-			full("optional, without", set("spec.serviceProvider.requests.signed", "Optional"), noLogout, unset("spec.serviceProvider.certificates")),
-			full("absent, without", unset("spec.serviceProvider.requests.signed"), noLogout, unset("spec.serviceProvider.certificates")),
-			full("for both uses", unset("spec.serviceProvider.certificates.0.use")),
+			full("optional, without", set("spec.serviceProvider.requests.signed", "Optional"), noLogout, unset("spec.serviceProvider.certificates"), plain),
+			full("absent, without", unset("spec.serviceProvider.requests.signed"), noLogout, unset("spec.serviceProvider.certificates"), plain),
+			full("for both uses", onlyCertificate("")),
 		},
 		refused: []variant{
-			full("required, without", noLogout, unset("spec.serviceProvider.certificates")),
-			full("for encryption only", noLogout, set("spec.serviceProvider.certificates.0.use", "encryption")),
+			full("required, without", noLogout, unset("spec.serviceProvider.certificates"), plain),
+			full("for encryption only", noLogout, onlyCertificate("encryption")),
 		},
 	},
 	{
 		kind: "SAMLApp", path: "spec.serviceProvider", message: "singleLogoutServices need a certificate to verify log-out messages by; add the service provider's to certificates",
 		accepted: []variant{
 			full("with a certificate", anySigned),
-			full("for both uses", anySigned, unset("spec.serviceProvider.certificates.0.use")),
-			full("neither", anySigned, noLogout, unset("spec.serviceProvider.certificates")),
+			full("for both uses", anySigned, onlyCertificate("")),
+			full("neither", anySigned, noLogout, unset("spec.serviceProvider.certificates"), plain),
 		},
 		refused: []variant{
-			full("without", anySigned, unset("spec.serviceProvider.certificates")),
-			full("for encryption only", anySigned, set("spec.serviceProvider.certificates.0.use", "encryption")),
+			full("without", anySigned, unset("spec.serviceProvider.certificates"), plain),
+			full("for encryption only", anySigned, onlyCertificate("encryption")),
 		},
 	},
 	{
@@ -438,17 +448,51 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 			append([]any{"https://wiki.acme.example/acs#fragment", "https://wiki.acme.example#fragment", "https://wiki.acme.example?a=b#c"}, webAddresses...)...),
 	},
 	{
-		kind: "SAMLApp", path: "spec.nameID",
-		message: "emailAddress takes the member's mail and no attribute; every other format needs attribute: the name of a unique custom attribute",
+		kind: "SAMLApp", path: "spec", message: "encryption needs a certificate to encrypt to; add the service provider's to serviceProvider.certificates",
 		accepted: []variant{
-			with("mail", set("spec.nameID.format", "emailAddress")),
-			full("attribute"),
+			full("with a certificate for it"),
+			full("for both uses", onlyCertificate("")),
+			full("none, none", unset("spec.encryption"), onlyCertificate("signing")),
+			full("default algorithm", set("spec.encryption", map[string]any{})),
 		},
 		refused: []variant{
-			full("mail and attribute", set("spec.nameID.format", "emailAddress")),
+			with("without certificates", set("spec.encryption", map[string]any{})),
+			full("for signing only", onlyCertificate("signing")),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.issuer", message: "must not contain spaces",
+		accepted: each("spec.issuer", "http://acme.example/adfs/services/trust/", "urn:uri:acme.example"),
+		refused:  each("spec.issuer", "our issuer", "issuer\n"),
+	},
+	{
+		kind: "SAMLApp", path: "spec.defaultRelayState", message: "must not contain control characters",
+		accepted: each("spec.defaultRelayState", "https://wiki.acme.example/a b?c=d#e", "社内"),
+		refused:  each("spec.defaultRelayState", "a\nb", "a\tb", "\u0085"),
+	},
+	{
+		kind: "SAMLApp", path: "spec.nameID", message: "emailAddress takes the member's mail and no attribute",
+		accepted: []variant{with("mail", set("spec.nameID.format", "emailAddress")), full("attribute")},
+		refused:  []variant{full("mail and attribute", set("spec.nameID.format", "emailAddress"))},
+	},
+	{
+		kind: "SAMLApp", path: "spec.nameID", message: "unspecified needs attribute: the name of a unique custom attribute",
+		accepted: []variant{
+			with("attribute", set("spec.nameID", map[string]any{"format": "unspecified", "attribute": "employeeNumber"})),
 			with("persistent without attribute", set("spec.nameID.format", "persistent")),
 			with("transient without attribute", set("spec.nameID.format", "transient")),
-			with("unspecified without attribute", set("spec.nameID.format", "unspecified")),
+		},
+		refused: []variant{with("without attribute", set("spec.nameID.format", "unspecified"))},
+	},
+	{
+		kind: "SAMLApp", path: "spec.nameID", message: "nameQualifier and spNameQualifier go with format persistent",
+		accepted: []variant{
+			full("persistent"),
+			full("transient without", set("spec.nameID", map[string]any{"format": "transient", "attribute": "employeeNumber"})),
+		},
+		refused: []variant{
+			with("nameQualifier", set("spec.nameID", map[string]any{"format": "emailAddress", "nameQualifier": "acme"})),
+			with("spNameQualifier", set("spec.nameID", map[string]any{"format": "transient", "spNameQualifier": "wiki"})),
 		},
 	},
 	{

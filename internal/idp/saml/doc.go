@@ -9,8 +9,8 @@ SPDX-License-Identifier: Apache-2.0
 // state; the caller owns HTTP, sessions and the flow between request and answer.
 //
 // A request goes DecodeRedirect or DecodePost → Provider.Validate → (the member
-// logs in) → Provider.Respond or Provider.Refuse. Request signatures are not
-// looked at: answers go to registered addresses only.
+// logs in) → Provider.Respond or Provider.Refuse. A signature of a request is
+// verified by the app's own certificates.
 //
 // Responses are rendered straight into exclusive canonical form, so that what
 // is hashed is what is sent, without parsing or canonicalising it again.
