@@ -58,11 +58,22 @@ func TestMellonLogsIn(t *testing.T) {
 			app.SAML.NameIDFormat, app.SAML.NameIDAttribute = format, "employeeNumber"
 		}
 	}
+	hash := func(hash directory.Hash) func(*directory.App) {
+		return func(app *directory.App) { app.SAML.Hash = hash }
+	}
+	encrypted := func(algorithm directory.Encryption) func(*directory.App) {
+		return func(app *directory.App) { app.SAML.Encryption = algorithm }
+	}
 	for name, c := range map[string]struct {
 		options mellonOptions
 		change  func(*directory.App)
 		nameID  string
 	}{
+		"answered with SHA-512":         {change: hash(directory.SHA512)},
+		"AES-256-GCM":                   {change: encrypted(directory.AES256GCM)},
+		"AES-128-GCM":                   {change: encrypted(directory.AES128GCM)},
+		"AES-256-CBC":                   {change: encrypted(directory.AES256CBC)},
+		"AES-128-CBC":                   {change: encrypted(directory.AES128CBC)},
 		"by Redirect":                   {},
 		"by POST":                       {options: mellonOptions{IdPMetadata: postOnly}},
 		"signed, by Redirect":           {options: mellonOptions{SignRequests: true}, change: signed},
@@ -91,6 +102,22 @@ func TestMellonLogsIn(t *testing.T) {
 			w.Expect(err).NotTo(HaveOccurred())
 			again.HTTP.Jar.SetCookies(idp, browser.HTTP.Jar.Cookies(idp))
 			m.expectMember(m.arrived(m.relay(again, m.visit(again, m.URL+deepLink))), c.nameID)
+		})
+	}
+}
+
+// TestMellonKnowsMembersByPseudonyms: the persistent one stays, the transient
+// one is new each time; neither says who it is.
+func TestMellonKnowsMembersByPseudonyms(t *testing.T) {
+	for format, same := range map[directory.NameIDFormat]bool{directory.NameIDPersistent: true, directory.NameIDTransient: false} {
+		t.Run(string(format), func(t *testing.T) {
+			w := newWorld(t)
+			m := newMellon(w, mellonOptions{NameIDFormat: format.URI()}, func(app *directory.App) { app.SAML.NameIDFormat = format })
+			first := m.logInTo(formclient.New(), deepLink)["NAME_ID"]
+			second := m.logInTo(formclient.New(), deepLink)["NAME_ID"]
+			w.Expect(len(first)).To(BeNumerically(">=", 16))
+			w.Expect(first).NotTo(Or(ContainSubstring("yamada"), ContainSubstring(employee)))
+			w.Expect(first == second).To(Equal(same))
 		})
 	}
 }

@@ -23,10 +23,20 @@ import (
 // TestNodeSAMLLogsIn: log-in with a forced change of the password on the way,
 // then once more without any log-in.
 func TestNodeSAMLLogsIn(t *testing.T) {
+	decrypts := map[string]any{"decryptionPvk": string(serviceKey().PrivateKey)}
+	encrypted := func(algorithm directory.Encryption) func(*directory.App) {
+		return func(app *directory.App) { app.SAML.Encryption = algorithm }
+	}
 	for name, c := range map[string]struct {
 		options map[string]any
 		signed  bool
+		change  func(*directory.App)
 	}{
+		"SHA-512":                     {change: func(app *directory.App) { app.SAML.Hash = directory.SHA512 }},
+		"AES-256-GCM":                 {options: decrypts, change: encrypted(directory.AES256GCM)},
+		"AES-128-GCM":                 {options: decrypts, change: encrypted(directory.AES128GCM)},
+		"AES-256-CBC":                 {options: decrypts, change: encrypted(directory.AES256CBC)},
+		"AES-128-CBC":                 {options: decrypts, change: encrypted(directory.AES128CBC)},
 		"unsigned requests":           {},
 		"signed requests":             {options: signs(), signed: true},
 		"signed with SHA-512":         {options: with(signs(), "signatureAlgorithm", "sha512", "digestAlgorithm", "sha512"), signed: true},
@@ -37,7 +47,12 @@ func TestNodeSAMLLogsIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			n := newNodeSAML(w, c.options, func(app *directory.App) { app.SAML.Requests.Signed = c.signed })
+			n := newNodeSAML(w, c.options, func(app *directory.App) {
+				app.SAML.Requests.Signed = c.signed
+				if c.change != nil {
+					c.change(app)
+				}
+			})
 			for _, binding := range []string{"redirect", "post"} {
 				browser := formclient.New()
 				first := n.logInBy(browser, binding)
