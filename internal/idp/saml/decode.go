@@ -44,10 +44,49 @@ type Message struct {
 // parameters are those that must not come twice: readers differ in which one counts.
 var parameters = []string{"SAMLRequest", "SAMLResponse", "RelayState", "SAMLEncoding", "SigAlg", "Signature"}
 
+// The parameters that carry a message.
+const (
+	parameterRequest  = "SAMLRequest"
+	parameterResponse = "SAMLResponse"
+)
+
+// payload is a message taken out of its binding and parsed.
+type payload struct {
+	// parameter is the one that carried it.
+	parameter  string
+	root       *samlxml.Element
+	relayState string
+	signature  signature
+}
+
 // DecodeRedirect reads a request of the HTTP-Redirect binding (SAML bindings
 // section 3.4) from the raw query. It never panics, and every failure is a
 // *RequestError without Pending.
 func DecodeRedirect(rawQuery string) (*Message, error) {
+	return newMessage(readRedirect(rawQuery, parameterRequest))
+}
+
+// DecodePost reads a request of the HTTP-POST binding (SAML bindings section
+// 3.5) from the posted form. It never panics, and every failure is a
+// *RequestError without Pending.
+func DecodePost(form url.Values) (*Message, error) {
+	return newMessage(readPost(form, parameterRequest))
+}
+
+func newMessage(p *payload, err error) (*Message, error) {
+	if err != nil {
+		return nil, err
+	}
+	request, err := newRequest(p.root)
+	if err != nil {
+		return nil, refuseDocument(err)
+	}
+	return &Message{Request: request, RelayState: p.relayState, signature: p.signature}, nil
+}
+
+// readRedirect takes a message out of a query; accepted are the parameters
+// that may carry it.
+func readRedirect(rawQuery string, accepted ...string) (*payload, error) {
 	if len(rawQuery) > 2*maximumEncoded {
 		return nil, refuse("The request is larger than 1 MB.")
 	}
@@ -65,70 +104,78 @@ func DecodeRedirect(rawQuery string) (*Message, error) {
 		form.Add(name, value)
 		raw[name] = rawValue
 	}
-	if err := checkParameters(form); err != nil {
+	parameter, err := checkParameters(form, accepted)
+	if err != nil {
 		return nil, err
 	}
 	if form.Has("SAMLEncoding") && form.Get("SAMLEncoding") != encodingDeflate {
 		return nil, refuse("The request uses an unknown SAMLEncoding.")
 	}
-	compressed, err := decodeBase64(form.Get("SAMLRequest"))
+	compressed, err := decodeBase64(parameter, form.Get(parameter))
 	if err != nil {
 		return nil, err
 	}
-	document, err := inflate(compressed)
+	document, err := inflate(parameter, compressed)
 	if err != nil {
 		return nil, err
 	}
-	message, root, err := newMessage(document, form.Get("RelayState"))
+	root, err := samlxml.Parse(document, limits)
 	if err != nil {
-		return nil, err
+		return nil, refuseDocument(err)
 	}
 	if root.Signed() {
 		return nil, refuse("The request carries a signature where the HTTP-Redirect binding allows none; sign the query.")
 	}
-	message.signature, err = querySignature(form, raw, "SAMLRequest")
+	proof, err := querySignature(form, raw, parameter)
 	if err != nil {
 		return nil, err
 	}
-	return message, nil
+	return &payload{parameter: parameter, root: root, relayState: form.Get("RelayState"), signature: proof}, nil
 }
 
-// DecodePost reads a request of the HTTP-POST binding (SAML bindings section
-// 3.5) from the posted form. It never panics, and every failure is a
-// *RequestError without Pending.
-func DecodePost(form url.Values) (*Message, error) {
-	if err := checkParameters(form); err != nil {
-		return nil, err
-	}
-	document, err := decodeBase64(form.Get("SAMLRequest"))
+// readPost takes a message out of a form.
+func readPost(form url.Values, accepted ...string) (*payload, error) {
+	parameter, err := checkParameters(form, accepted)
 	if err != nil {
 		return nil, err
 	}
-	message, root, err := newMessage(document, form.Get("RelayState"))
+	document, err := decodeBase64(parameter, form.Get(parameter))
 	if err != nil {
 		return nil, err
 	}
+	root, err := samlxml.Parse(document, limits)
+	if err != nil {
+		return nil, refuseDocument(err)
+	}
+	p := &payload{parameter: parameter, root: root, relayState: form.Get("RelayState")}
 	if root.Signed() {
-		message.signature.enveloped = root
+		p.signature.enveloped = root
 	}
-	return message, nil
+	return p, nil
 }
 
-func checkParameters(form url.Values) error {
+// checkParameters finds the parameter that carries the message.
+func checkParameters(form url.Values, accepted []string) (string, error) {
 	for _, name := range parameters {
 		if len(form[name]) > 1 {
-			return refuse("The request has a parameter twice.")
+			return "", refuse("The request has a parameter twice.")
 		}
 	}
-	switch {
-	case form.Has("SAMLResponse"):
-		return refuse("A SAML response was sent where a request is expected.")
-	case form.Get("SAMLRequest") == "":
-		return refuse("The SAMLRequest parameter is missing or empty.")
-	case len(form.Get("SAMLRequest")) > maximumEncoded:
-		return refuse("The request is larger than 1 MB.")
+	parameter := parameterRequest
+	if form.Has(parameterResponse) {
+		parameter = parameterResponse
 	}
-	return checkRelayState(form.Get("RelayState"))
+	switch {
+	case !slices.Contains(accepted, parameter):
+		return "", refuse("A SAML response was sent where a request is expected.")
+	case parameter == parameterResponse && form.Has(parameterRequest):
+		return "", refuse("A SAML request and a SAML response were sent at once.")
+	case form.Get(parameter) == "":
+		return "", refuse("The " + parameter + " parameter is missing or empty.")
+	case len(form.Get(parameter)) > maximumEncoded:
+		return "", refuse("The request is larger than 1 MB.")
+	}
+	return parameter, checkRelayState(form.Get("RelayState"))
 }
 
 // checkRelayState refuses what an HTML form cannot give back byte by byte.
@@ -144,37 +191,25 @@ func checkRelayState(relayState string) error {
 
 // decodeBase64 takes standard base64; line breaks, which RFC 2045 encoders
 // make, are skipped.
-func decodeBase64(text string) ([]byte, error) {
+func decodeBase64(parameter, text string) ([]byte, error) {
 	decoded, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, refuse("The SAMLRequest parameter is not base64.")
+		return nil, refuse("The " + parameter + " parameter is not base64.")
 	}
 	return decoded, nil
 }
 
 // inflate undoes raw deflate (RFC 1951), reading no further than the limit.
-func inflate(compressed []byte) ([]byte, error) {
+func inflate(parameter string, compressed []byte) ([]byte, error) {
 	source := bytes.NewReader(compressed) // a ByteReader, so that flate leaves what follows the stream
 	document, err := io.ReadAll(io.LimitReader(flate.NewReader(source), int64(limits.Bytes)+1))
 	switch {
 	case err != nil:
-		return nil, refuse("The SAMLRequest parameter is not deflated.")
+		return nil, refuse("The " + parameter + " parameter is not deflated.")
 	case len(document) > limits.Bytes:
 		return nil, refuse("The request is larger than 256 kB.")
 	case source.Len() > 0:
-		return nil, refuse("The SAMLRequest parameter goes on after its deflated data.")
+		return nil, refuse("The " + parameter + " parameter goes on after its deflated data.")
 	}
 	return document, nil
-}
-
-func newMessage(document []byte, relayState string) (*Message, *samlxml.Element, error) {
-	root, err := samlxml.Parse(document, limits)
-	if err != nil {
-		return nil, nil, refuseDocument(err)
-	}
-	request, err := newRequest(root)
-	if err != nil {
-		return nil, nil, refuseDocument(err)
-	}
-	return &Message{Request: request, RelayState: relayState}, root, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/idp/saml"
 )
 
@@ -93,4 +94,51 @@ func FuzzDecodeRedirect(f *testing.F) {
 		message, err = saml.DecodeRedirect("SAMLRequest=" + url.QueryEscape(base64.StdEncoding.EncodeToString(compressed)))
 		checkDecoded(t, provider, message, err)
 	})
+}
+
+// FuzzDecodeLogout: whatever comes is refused by an error of ours, or validates
+// without a panic; and what nobody signed is never answered.
+func FuzzDecodeLogout(f *testing.F) {
+	for _, document := range []string{logoutXML(), logoutResponseXML(), logoutXML("<samlp:SessionIndex>", "<samlp:SessionIndex>s-0</samlp:SessionIndex><samlp:SessionIndex>"),
+		logoutXML("saml:NameID", "saml:EncryptedID"), logoutResponseXML(`Success"/>`, `Success"><samlp:StatusCode/></samlp:StatusCode>`), requestXML()} {
+		f.Add(document, redirectQuery(f, document), "state")
+		f.Add(document, strings.Replace(redirectQuery(f, document), "SAMLRequest", "SAMLResponse", 1)+"&SigAlg=x&Signature=eA", "")
+	}
+	provider, app := newProvider(f), logoutApp(rsaPeer(f))
+	f.Fuzz(func(t *testing.T, document, query, relayState string) {
+		encoded := base64.StdEncoding.EncodeToString([]byte(document))
+		for _, form := range []url.Values{
+			{"SAMLRequest": {encoded}, "RelayState": {relayState}}, {"SAMLResponse": {encoded}, "RelayState": {relayState}},
+		} {
+			message, err := saml.DecodeLogoutPost(form)
+			checkLogout(t, provider, app, message, err)
+		}
+		message, err := saml.DecodeLogoutRedirect(query)
+		checkLogout(t, provider, app, message, err)
+	})
+}
+
+func checkLogout(t *testing.T, provider *saml.Provider, app directory.App, message *saml.LogoutMessage, err error) {
+	g := NewWithT(t)
+	var refused *saml.RequestError
+	if err != nil {
+		g.Expect(errors.As(err, &refused)).To(BeTrue())
+		g.Expect(message).To(BeNil())
+		return
+	}
+	g.Expect((message.Request == nil) != (message.Response == nil)).To(BeTrue())
+	g.Expect(utf8.ValidString(message.RelayState)).To(BeTrue())
+	app.SAML.EntityID = message.Issuer()
+	g.Expect(app.SAML.EntityID).NotTo(BeEmpty())
+	sp := prepared(t, app)
+	if message.Response != nil {
+		err := provider.ValidateLogoutResponse(message, sp, message.Response.InResponseTo)
+		g.Expect(err == nil || errors.As(err, &refused)).To(BeTrue())
+		return
+	}
+	g.Expect(len(message.Request.SessionIndexes)).To(BeNumerically("<=", 16))
+	message.Request.Names(saml.NameID{Value: "x"}, "y")
+	pending, err := provider.ValidateLogout(message, sp)
+	g.Expect(pending).To(BeNil())
+	g.Expect(errors.As(err, &refused)).To(BeTrue())
 }

@@ -27,6 +27,7 @@ import (
 const (
 	entityID = "https://id.example.com/saml/acme/metadata"
 	ssoURL   = "https://id.example.com/saml/acme/sso"
+	sloURL   = "https://id.example.com/saml/acme/slo"
 	spEntity = "https://sp.example.com/metadata"
 	spACS    = "https://sp.example.com/acs"
 	spACS2   = "https://sp.example.com/acs?tenant=2&lang=ja"
@@ -75,7 +76,7 @@ func readFile(t testing.TB, name string) []byte {
 func newProvider(t testing.TB, change ...func(*saml.ProviderOptions)) *saml.Provider {
 	t.Helper()
 	options := saml.ProviderOptions{
-		EntityID: entityID, SingleSignOnURL: ssoURL, KeyPair: testKeyPair(t),
+		EntityID: entityID, SingleSignOnURL: ssoURL, SingleLogoutURL: sloURL, KeyPair: testKeyPair(t),
 		Now: func() time.Time { return clock }, Random: &counter{},
 	}
 	for _, f := range change {

@@ -17,12 +17,16 @@ var nameIDFormats = []directory.NameIDFormat{
 	directory.NameIDEmailAddress, directory.NameIDPersistent, directory.NameIDTransient, directory.NameIDUnspecified,
 }
 
+// bindings are those that messages are taken by.
+var bindings = []string{BindingHTTPRedirect, BindingHTTPPost}
+
 // Metadata is the tenant's EntityDescriptor (SAML metadata section 2.3.2),
 // media type application/samlmetadata+xml. It is unsigned and has the same
 // bytes for the same options.
 func (p *Provider) Metadata() []byte { return bytes.Clone(p.metadata) }
 
-// renderMetadata keeps the schema's order: key, name ID formats, services.
+// renderMetadata keeps the schema's order: key, log-out services, name ID
+// formats, log-in services.
 func (p *Provider) renderMetadata() []byte {
 	var w canonicalWriter
 	w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
@@ -37,10 +41,13 @@ func (p *Provider) renderMetadata() []byte {
 	w.close("ds:X509Data")
 	w.close("ds:KeyInfo")
 	w.close("md:KeyDescriptor")
+	for _, binding := range bindings {
+		w.element("md:SingleLogoutService", "", attribute{"Binding", binding}, attribute{"Location", p.singleLogoutURL})
+	}
 	for _, format := range nameIDFormats {
 		w.element("md:NameIDFormat", format.URI())
 	}
-	for _, binding := range []string{BindingHTTPRedirect, BindingHTTPPost} {
+	for _, binding := range bindings {
 		w.element("md:SingleSignOnService", "", attribute{"Binding", binding}, attribute{"Location", p.singleSignOnURL})
 	}
 	w.close("md:IDPSSODescriptor")

@@ -26,6 +26,8 @@ type ProviderOptions struct {
 	EntityID string
 	// SingleSignOnURL takes requests by Redirect and POST. Required.
 	SingleSignOnURL string
+	// SingleLogoutURL takes log-out messages by Redirect and POST. Required.
+	SingleLogoutURL string
 	// KeyPair signs; RSA or ECDSA, as keypair.ParseKeyPair takes it.
 	KeyPair admin.KeyPair
 	// PairwiseKey makes pairwise name IDs; it may be nil where no app has such.
@@ -41,6 +43,7 @@ type ProviderOptions struct {
 type Provider struct {
 	own             *issuer
 	singleSignOnURL string
+	singleLogoutURL string
 	signers         map[directory.Hash]*signer
 	certificate     []byte
 	pairwiseKey     []byte
@@ -52,8 +55,10 @@ type Provider struct {
 // NewProvider parses the key once and renders the metadata. It refuses a key
 // pair as keypair.ParseKeyPair does, and takes an expired certificate.
 func NewProvider(o ProviderOptions) (*Provider, error) {
-	if !isXMLText(o.EntityID) || o.EntityID == "" || !isXMLText(o.SingleSignOnURL) || o.SingleSignOnURL == "" {
-		return nil, errors.New("an identity provider needs an entity ID and a single sign-on URL")
+	for _, name := range []string{o.EntityID, o.SingleSignOnURL, o.SingleLogoutURL} {
+		if name == "" || !isXMLText(name) {
+			return nil, errors.New("an identity provider needs an entity ID, a single sign-on URL and a single log-out URL")
+		}
 	}
 	certificate, key, err := keypair.ParseKeyPair(o.KeyPair)
 	if err != nil {
@@ -66,6 +71,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	p := &Provider{
 		own:             newIssuer(o.EntityID),
 		singleSignOnURL: o.SingleSignOnURL,
+		singleLogoutURL: o.SingleLogoutURL,
 		signers:         signers,
 		certificate:     certificate.Raw,
 		pairwiseKey:     o.PairwiseKey,

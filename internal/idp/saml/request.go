@@ -20,6 +20,8 @@ const (
 	maximumID = 256
 	// maximumName bounds names and addresses (SAML core section 8.3.6 for entity IDs).
 	maximumName = 1024
+
+	longAddress = "The request has an address longer than 1024 bytes."
 )
 
 // Request is an AuthnRequest (SAML core section 3.4.1), as far as it is acted
@@ -60,16 +62,15 @@ func newRequest(root *samlxml.Element) (*Request, error) {
 	if !root.Is(namespaceProtocol, "AuthnRequest") {
 		return nil, refuse("The message is not a SAML 2.0 AuthnRequest.")
 	}
-	if root.Attribute("Version") != version20 {
-		return nil, &RequestError{Status: StatusVersionMismatch, Message: "The request's version is not SAML 2.0."}
+	h, err := readHeader(root)
+	if err != nil {
+		return nil, err
 	}
-	for _, child := range root.Children() {
-		if name := child.Name(); !slices.Contains(requestChildren[name.Space], name.Local) {
-			return nil, refuse("The request has an element that SAML does not know.")
-		}
+	if err := checkChildren(root, requestChildren); err != nil {
+		return nil, err
 	}
-	r := &Request{}
-	for _, read := range []func(*samlxml.Element) error{r.readAttributes, r.readIssuer, r.readNameIDPolicy, r.readAuthnContext, r.readSubject} {
+	r := &Request{ID: h.id, Issuer: h.issuer, IssueInstant: h.issueInstant, Destination: h.destination}
+	for _, read := range []func(*samlxml.Element) error{r.readAttributes, r.readNameIDPolicy, r.readAuthnContext, r.readSubject} {
 		if err := read(root); err != nil {
 			return nil, err
 		}
@@ -77,22 +78,65 @@ func newRequest(root *samlxml.Element) (*Request, error) {
 	return r, nil
 }
 
-func (r *Request) readAttributes(root *samlxml.Element) error {
-	r.ID = root.Attribute("ID")
-	if !isNCName(r.ID) || utf8.RuneCountInString(r.ID) > maximumID {
-		return refuse("The request's ID is missing, malformed or longer than 256 characters.")
+// header is what every message begins with (SAML core section 3.2).
+type header struct {
+	id, issuer, destination string
+	issueInstant            time.Time
+}
+
+// readHeader reads a message's version, ID, times, address and sender.
+func readHeader(root *samlxml.Element) (header, error) {
+	if root.Attribute("Version") != version20 {
+		return header{}, &RequestError{Status: StatusVersionMismatch, Message: "The request's version is not SAML 2.0."}
+	}
+	h := header{id: root.Attribute("ID"), destination: root.Attribute("Destination")}
+	if !isNCName(h.id) || utf8.RuneCountInString(h.id) > maximumID {
+		return header{}, refuse("The request's ID is missing, malformed or longer than 256 characters.")
 	}
 	var err error
 	// RFC 3339 takes fractions of a second, which some senders add.
-	if r.IssueInstant, err = time.Parse(time.RFC3339, root.Attribute("IssueInstant")); err != nil {
-		return refuse("The request's IssueInstant is missing or malformed.")
+	if h.issueInstant, err = time.Parse(time.RFC3339, root.Attribute("IssueInstant")); err != nil {
+		return header{}, refuse("The request's IssueInstant is missing or malformed.")
 	}
-	r.Destination = root.Attribute("Destination")
+	if len(h.destination) > maximumName {
+		return header{}, refuse(longAddress)
+	}
+	h.issuer, err = readIssuer(root)
+	return h, err
+}
+
+func readIssuer(root *samlxml.Element) (string, error) {
+	issuers := root.All(namespaceAssertion, "Issuer")
+	if len(issuers) != 1 {
+		return "", refuse("The request must have exactly one Issuer.")
+	}
+	issuer, err := issuers[0].Text()
+	if err != nil {
+		return "", err
+	}
+	if issuer == "" || len(issuer) > maximumName {
+		return "", refuse("The request's Issuer is empty or longer than 1024 bytes.")
+	}
+	return issuer, nil
+}
+
+// checkChildren refuses children that the schema does not know.
+func checkChildren(root *samlxml.Element, known map[string][]string) error {
+	for _, child := range root.Children() {
+		if name := child.Name(); !slices.Contains(known[name.Space], name.Local) {
+			return refuse("The request has an element that SAML does not know.")
+		}
+	}
+	return nil
+}
+
+func (r *Request) readAttributes(root *samlxml.Element) error {
 	r.AssertionConsumerServiceURL = root.Attribute("AssertionConsumerServiceURL")
 	r.ProtocolBinding = root.Attribute("ProtocolBinding")
-	if max(len(r.Destination), len(r.AssertionConsumerServiceURL), len(r.ProtocolBinding)) > maximumName {
-		return refuse("The request has an address longer than 1024 bytes.")
+	if max(len(r.AssertionConsumerServiceURL), len(r.ProtocolBinding)) > maximumName {
+		return refuse(longAddress)
 	}
+	var err error
 	if r.ForceAuthn, err = parseBoolean(root.Attribute("ForceAuthn")); err != nil {
 		return err
 	}
@@ -101,21 +145,6 @@ func (r *Request) readAttributes(root *samlxml.Element) error {
 	}
 	r.AssertionConsumerServiceIndex, err = parseIndex(root, "AssertionConsumerServiceIndex")
 	return err
-}
-
-func (r *Request) readIssuer(root *samlxml.Element) error {
-	issuers := root.All(namespaceAssertion, "Issuer")
-	if len(issuers) != 1 {
-		return refuse("The request must have exactly one Issuer.")
-	}
-	var err error
-	if r.Issuer, err = issuers[0].Text(); err != nil {
-		return err
-	}
-	if r.Issuer == "" || len(r.Issuer) > maximumName {
-		return refuse("The request's Issuer is empty or longer than 1024 bytes.")
-	}
-	return nil
 }
 
 func (r *Request) readNameIDPolicy(root *samlxml.Element) error {

@@ -104,18 +104,23 @@ func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject direct
 // section 3.2.2). subStatus and message may be empty.
 func (p *Provider) Refuse(pending *Pending, sp *ServiceProvider, status, subStatus, message string) ([]byte, error) {
 	return p.response(pending, sp, true, instant(p.now()), func(w *canonicalWriter) error {
-		w.open("samlp:Status")
-		w.open("samlp:StatusCode", attribute{"Value", status})
-		if subStatus != "" {
-			w.element("samlp:StatusCode", "", attribute{"Value", subStatus})
-		}
-		w.close("samlp:StatusCode")
-		if message != "" {
-			w.element("samlp:StatusMessage", message)
-		}
-		w.close("samlp:Status")
+		writeStatus(w, status, subStatus, message)
 		return nil
 	})
+}
+
+// writeStatus writes samlp:Status (SAML core section 3.2.2.1).
+func writeStatus(w *canonicalWriter, status, subStatus, message string) {
+	w.open("samlp:Status")
+	w.open("samlp:StatusCode", attribute{"Value", status})
+	if subStatus != "" {
+		w.element("samlp:StatusCode", "", attribute{"Value", subStatus})
+	}
+	w.close("samlp:StatusCode")
+	if message != "" {
+		w.element("samlp:StatusMessage", message)
+	}
+	w.close("samlp:Status")
 }
 
 // response wraps what content writes, which begins with samlp:Status.

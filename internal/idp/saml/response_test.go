@@ -314,7 +314,7 @@ func TestNewProviderRefuses(t *testing.T) {
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
-			options := saml.ProviderOptions{EntityID: entityID, SingleSignOnURL: ssoURL, KeyPair: testKeyPair(t)}
+			options := saml.ProviderOptions{EntityID: entityID, SingleSignOnURL: ssoURL, SingleLogoutURL: sloURL, KeyPair: testKeyPair(t)}
 			change(&options)
 			_, err := saml.NewProvider(options)
 			NewWithT(t).Expect(err).To(HaveOccurred())

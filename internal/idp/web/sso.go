@@ -45,6 +45,7 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 		return saml.NewProvider(saml.ProviderOptions{
 			EntityID:        endpoints.Issuer(s.origin, tenant.Slug),
 			SingleSignOnURL: endpoints.SingleSignOn(s.origin, tenant.Slug),
+			SingleLogoutURL: endpoints.SingleLogout(s.origin, tenant.Slug),
 			KeyPair:         tenant.SigningKey, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
 		})
 	})
