@@ -111,7 +111,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (default 30s)
 	while IFS=: read -r file _ line; do \
 		name="$${line#func }"; name="$${name%%(*}"; found=1; \
 		echo "fuzzing $$name in $$(dirname "$$file") for $(FUZZTIME)"; \
-		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null; \
+		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x </dev/null; \
 	done < <(git ls-files --cached --others --exclude-standard '*_test.go' | xargs grep -nH '^func Fuzz' || true); \
 	((found)) || { echo "error: no fuzz target found" >&2; exit 1; }
 
