@@ -58,7 +58,7 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		}},
 		{&v1alpha1.Tenant{}, byServer, func(o client.Object) []string { return []string{serverName(o.(*v1alpha1.Tenant)).String()} }},
 		{&v1alpha1.Tenant{}, bySlug, func(o client.Object) []string { return []string{slugOf(o.(*v1alpha1.Tenant))} }},
-		{&v1alpha1.Tenant{}, bySecret, func(o client.Object) []string { return []string{signingSecretName(o.(*v1alpha1.Tenant))} }},
+		{&v1alpha1.Tenant{}, bySecret, func(o client.Object) []string { return signingSecretNames(o.(*v1alpha1.Tenant)) }},
 		{&v1alpha1.IdentityServer{}, bySecret, func(o client.Object) []string { return serverSecretNames(o.(*v1alpha1.IdentityServer)) }},
 		{&v1alpha1.IdentityServer{}, byOrigin, func(o client.Object) []string { return claimedOrigins(o.(*v1alpha1.IdentityServer)) }},
 	}

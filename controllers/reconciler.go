@@ -148,16 +148,24 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 	return result, failed
 }
 
-// announce emits an event when an object begins to fail and when it recovers.
+// announce emits an event when an object begins to fail, when it recovers, and
+// when it is live but needs somebody's care.
 func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, object T) {
 	was := before.Condition(status.Ready)
 	is := meta.FindStatusCondition(object.GetConditions(), status.Ready)
 	switch {
 	case status.Failed(object.GetConditions()) && (!before.Failed() || was == nil || was.Reason != is.Reason):
 		r.tell(ctx, object, corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message)
+	case cares(is.Reason) && (was == nil || was.Reason != is.Reason):
+		r.tell(ctx, object, corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message)
 	case is.Status == metav1.ConditionTrue && before.Failed():
 		r.tell(ctx, object, corev1.EventTypeNormal, is.Reason, "Reconcile", is.Message)
 	}
+}
+
+// cares reports whether a reason of a live object asks a person to act in time.
+func cares(reason string) bool {
+	return reason == v1alpha1.CertificateExpiringReason || reason == v1alpha1.CertificateExpiredReason
 }
 
 // tell emits an event, where the object's namespace still takes any.

@@ -58,7 +58,7 @@ var shownChanged = predicate.Funcs{
 func fingerprints(tenant v1alpha1.TenantStatus) string {
 	var all string
 	for _, certificate := range tenant.Certificates {
-		all += certificate.Fingerprint
+		all += string(certificate.Use) + certificate.Fingerprint
 	}
 	return all
 }

@@ -20,6 +20,7 @@ import (
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/keypair"
+	"tegata.dev/tegata/internal/rotation"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -86,33 +87,45 @@ func TestObserveDirectoryExplainsPermissions(t *testing.T) {
 func TestObserveTenant(t *testing.T) {
 	g := NewWithT(t)
 	tenant := &v1alpha1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "acme"}, Spec: v1alpha1.TenantSpec{Licenses: 3}}
-	observeTenant(tenant, "https://id.example", admin.TenantState{Members: 5, PendingMembers: 2}, keypair.CertificateInfo{SHA256Fingerprint: "AA:BB"})
+	observeTenant(tenant, "https://id.example", admin.TenantState{Members: 5, PendingMembers: 2}, &signing{info: keypair.CertificateInfo{SHA256Fingerprint: "AA:BB"}})
 	g.Expect(tenant.Status.Issuer).To(Equal("https://id.example/saml/acme/metadata"))
 	g.Expect(tenant.Status.LicensesLeft).To(HaveValue(BeZero()), "more members than licences leave none, not fewer")
 	tenant.Spec.Licenses = 0
-	observeTenant(tenant, "https://id.example", admin.TenantState{}, keypair.CertificateInfo{})
+	observeTenant(tenant, "https://id.example", admin.TenantState{}, &signing{})
 	g.Expect(tenant.Status.LicensesLeft).To(BeNil())
 }
 
 func TestCertificateExpiryIsToldAhead(t *testing.T) {
+	const day = 24 * time.Hour
 	for name, c := range map[string]struct {
 		left   time.Duration
-		warned bool
+		key    signing
+		reason string
+		says   string
 		again  time.Duration
 	}{
-		"far":      {left: 100 * 24 * time.Hour, again: 70 * 24 * time.Hour},
-		"at 30 d":  {left: expiryWarning, warned: true},
-		"expired":  {left: -time.Hour, warned: true},
-		"next day": {left: expiryWarning + 24*time.Hour, again: 24 * time.Hour},
+		"far":           {left: 100 * day, reason: v1alpha1.PublishedReason, says: "Live in the IdP.", again: 70 * day},
+		"at 30 d":       {left: expiryWarning, reason: v1alpha1.CertificateExpiringReason, says: "expires at", again: expiryWarning},
+		"expired":       {left: -time.Hour, reason: v1alpha1.CertificateExpiredReason, says: "expired at"},
+		"next day":      {left: expiryWarning + day, reason: v1alpha1.PublishedReason, says: "Live in the IdP.", again: day},
+		"ours":          {left: day, reason: v1alpha1.CertificateExpiringReason, says: "set the annotation identity.tegata.dev/rotate-signing-key", again: day},
+		"the user's":    {left: day, key: signing{wish: rotation.Wish{Follow: []byte("x")}}, reason: v1alpha1.CertificateExpiringReason, says: "put a new key pair", again: day},
+		"scheduled":     {left: day, key: signing{wish: rotation.Wish{Interval: day}}, reason: v1alpha1.PublishedReason, says: "Live in the IdP."},
+		"next in time":  {left: 2 * day, key: signing{keys: rotation.Keys{NextFrom: noon.Add(day)}}, reason: v1alpha1.PublishedReason, says: "Live in the IdP."},
+		"next too late": {left: day, key: signing{keys: rotation.Keys{NextFrom: noon.Add(2 * day)}}, reason: v1alpha1.CertificateExpiringReason, says: "expires at", again: day},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			report := status.NewReport(v1alpha1.PublishedCondition)
 			report.Add(published())
-			g.Expect(warnExpiry(report, keypair.CertificateInfo{NotAfter: noon.Add(c.left)}, noon)).To(Equal(c.again))
+			c.key.info.NotAfter = noon.Add(c.left)
+			g.Expect(warnExpiry(report, &c.key, noon)).To(Equal(c.again))
 			tenant := &v1alpha1.Tenant{}
 			report.Write(tenant)
-			g.Expect(strings.Contains(tenant.Status.Conditions[0].Message, "expires at")).To(Equal(c.warned))
+			g.Expect(tenant.Status.Conditions[0].Status).To(Equal(metav1.ConditionTrue))
+			g.Expect(tenant.Status.Conditions[0].Reason).To(Equal(c.reason))
+			g.Expect(tenant.Status.Conditions[0].Message).To(ContainSubstring(c.says))
+			g.Expect(c.key.unreplacedEnd().IsZero()).To(Equal(name == "scheduled" || name == "next in time"))
 		})
 	}
 }

@@ -49,7 +49,7 @@ func (k *tenants) newObject() *v1alpha1.Tenant { return &v1alpha1.Tenant{} }
 func (k *tenants) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenant").
-		For(&v1alpha1.Tenant{}, builder.WithPredicates(declared)).
+		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.Or[client.Object](declared, keyAsked))).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofSameSlug), builder.WithPredicates(claimChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(specChanged)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
@@ -60,6 +60,13 @@ func (k *tenants) setup(mgr ctrl.Manager) error {
 			client: k.Client, events: mgr.GetEventRecorder("tenant-controller"), kind: k,
 		})
 }
+
+// keyAsked passes a new value of the annotations that ask for another signing key.
+var keyAsked = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
+	return before[v1alpha1.RotateSigningKeyAnnotation] != after[v1alpha1.RotateSigningKeyAnnotation] ||
+		before[v1alpha1.ReplaceSigningKeyAnnotation] != after[v1alpha1.ReplaceSigningKeyAnnotation]
+}}
 
 func (k *tenants) ofSameSlug(ctx context.Context, tenant client.Object) []reconcile.Request {
 	return requests(namesOf(ctx, k.Client, &v1alpha1.TenantList{}, client.MatchingFields{bySlug: slugOf(tenant.(*v1alpha1.Tenant))}))
@@ -91,7 +98,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 	if !k.admit(ctx, tenant, server, report) {
 		return
 	}
-	pair, info, ok := k.signingKey(ctx, tenant, report)
+	key, ok := k.signingKey(ctx, tenant, report)
 	if !ok {
 		return
 	}
@@ -109,9 +116,11 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 		return
 	}
 	result, err := running.publish(ctx, admin.Change{
-		Key:    admin.Key{Kind: admin.KindTenant, Tenant: converted.Slug},
-		Owner:  client.ObjectKeyFromObject(tenant).String(),
-		Tenant: &admin.Tenant{Tenant: converted, SigningKey: pair},
+		Key:   admin.Key{Kind: admin.KindTenant, Tenant: converted.Slug},
+		Owner: client.ObjectKeyFromObject(tenant).String(),
+		Tenant: &admin.Tenant{
+			Tenant: converted, SigningKey: key.pair, Certificates: key.keys.Published(), CertificateEnds: key.unreplacedEnd(),
+		},
 	})
 	if err != nil {
 		report.Add(k.unreached(serverName(tenant), running, err))
@@ -126,8 +135,9 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 		k.follow.wakeTenant(ctx, client.ObjectKeyFromObject(tenant))
 	}
 	report.Add(published())
-	observeTenant(tenant, running.externalURL, *result.Tenant, info)
-	report.RequeueAfter(warnExpiry(report, info, k.clock()))
+	k.announced(ctx, key, report)
+	observeTenant(tenant, running.externalURL, *result.Tenant, key)
+	report.RequeueAfter(warnExpiry(report, key, k.clock()))
 }
 
 // admit finds the IdentityServer and asks whether it takes this namespace. A

@@ -33,6 +33,10 @@ const (
 	ResolvedRefsReason = "ResolvedRefs"
 	// PublishedReason: the object is live in the IdP.
 	PublishedReason = "Published"
+	// CertificateExpiringReason: live, but the signing certificate ends soon and nothing will replace it.
+	CertificateExpiringReason = "CertificateExpiring"
+	// CertificateExpiredReason: live, but the signing certificate has ended.
+	CertificateExpiredReason = "CertificateExpired"
 	// RunningReason: the IdP server serves.
 	RunningReason = "Running"
 	// NotEvaluatedReason: an earlier step failed, so this one was not tried.
@@ -85,6 +89,15 @@ const (
 	// password or a new mailed link (O3.3, O3.5). Any text serves, for example
 	// the time; status.password.lastReset echoes it once done.
 	ResetPasswordAnnotation = "identity.tegata.dev/reset-password" // #nosec G101 -- an annotation's name
+
+	// RotateSigningKeyAnnotation asks, at each new value, for a tenant's next
+	// signing key: published now, and signing after the overlap. Any text serves;
+	// status.signingKey.lastRotation echoes it once the next key is there.
+	RotateSigningKeyAnnotation = "identity.tegata.dev/rotate-signing-key"
+	// ReplaceSigningKeyAnnotation asks, at each new value, for another signing key
+	// at once: the former ones leave the metadata the same moment, and service
+	// providers must be told. status.signingKey.lastReplacement echoes it once done.
+	ReplaceSigningKeyAnnotation = "identity.tegata.dev/replace-signing-key"
 
 	// BackupLabel, with value BackupRequired, marks the Secrets that a backup
 	// needs beside the database.

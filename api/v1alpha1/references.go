@@ -111,12 +111,29 @@ type PermissionGrant struct {
 	Permission string `json:"permission,omitempty"`
 }
 
+// Duration is a length of time in hours, minutes and seconds, for example 720h or 1h30m.
+// +kubebuilder:validation:MinLength=2
+// +kubebuilder:validation:MaxLength=18
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$')",message="must be hours, minutes and seconds, for example 720h or 1h30m"
+type Duration string
+
+// CertificateUse says when a certificate's key signs.
+// +kubebuilder:validation:Enum=Current;Next;Previous
+type CertificateUse string
+
+// The uses.
+const (
+	CertificateCurrent  CertificateUse = "Current"
+	CertificateNext     CertificateUse = "Next"
+	CertificatePrevious CertificateUse = "Previous"
+)
+
 // Certificate tells of an X.509 certificate.
 type Certificate struct {
-	// use is what the certificate serves for: Signing.
+	// use is Current of the one whose key signs, Next of the one whose key will,
+	// Previous of the one whose key did. All are in the metadata.
 	// +required
-	// +kubebuilder:validation:Enum=Signing
-	Use string `json:"use,omitempty"`
+	Use CertificateUse `json:"use,omitempty"`
 
 	// fingerprint is the SHA-256 of the DER form, as AA:BB:….
 	// +required

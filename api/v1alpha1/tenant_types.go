@@ -71,7 +71,8 @@ type TenantSpec struct {
 	Attributes []AttributeDefinition `json:"attributes,omitempty"`
 
 	// signingKey is what the tenant's SAML messages are signed with. Absent: the
-	// operator makes a key pair in the Secret "<name>-saml-signing".
+	// operator makes a key pair in the Secret "<name>-saml-signing" and keeps it
+	// until the rotate-signing-key annotation asks for another.
 	// +optional
 	SigningKey *SigningKey `json:"signingKey,omitempty"`
 }
@@ -174,11 +175,47 @@ type AttributeDefinition struct {
 }
 
 // SigningKey is what SAML messages are signed with.
+// +kubebuilder:validation:XValidation:rule="!(has(self.secretRef) && has(self.algorithm))",message="algorithm is that of keys which the operator makes; leave it out beside secretRef"
+// +kubebuilder:validation:XValidation:rule="!(has(self.secretRef) && has(self.rotation) && has(self.rotation.interval))",message="a key of secretRef is renewed where it comes from; leave rotation.interval out"
+// +kubebuilder:validation:MinProperties=1
 type SigningKey struct {
-	// secretRef names a kubernetes.io/tls Secret with an RSA key of at least
-	// 2048 bits, for example one that cert-manager keeps.
-	// +required
-	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
+	// secretRef names a kubernetes.io/tls Secret, for example one that
+	// cert-manager keeps, with an RSA key of at least 2048 bits or an ECDSA key.
+	// It is followed when it changes. Absent: the operator makes the keys.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// algorithm of the keys that the operator makes: RSA2048, RSA3072, RSA4096 or
+	// ECDSAP256. A key of another one is rotated away. Absent: RSA2048 for new
+	// keys, and the one that is there stays.
+	// +optional
+	Algorithm KeyAlgorithm `json:"algorithm,omitempty"`
+
+	// rotation says when a key is followed by the next one. Absent: on demand only.
+	// +optional
+	Rotation *KeyRotation `json:"rotation,omitempty"`
+}
+
+// KeyAlgorithm is the kind and size of a signing key.
+// +kubebuilder:validation:Enum=RSA2048;RSA3072;RSA4096;ECDSAP256
+type KeyAlgorithm string
+
+// KeyRotation says when a signing key is followed by the next one.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="!has(self.interval) || duration(has(self.overlap) ? self.overlap : '720h') < duration(self.interval)",message="overlap, by default 720h, must be shorter than interval"
+type KeyRotation struct {
+	// interval is how long a key signs: 24h to 43800h (five years). Absent: until
+	// the rotate-signing-key annotation asks for another.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('24h') && duration(self) <= duration('43800h')",message="must be 24h to 43800h"
+	Interval Duration `json:"interval,omitempty"`
+
+	// overlap is how long the next certificate is published before its key signs,
+	// and the previous one after its key did: at least 2h. It must be longer than
+	// service providers take to read the metadata again. Absent: 720h.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('2h')",message="must be 2h or more"
+	Overlap Duration `json:"overlap,omitempty"`
 }
 
 // TenantStatus tells how the tenant is.
@@ -235,12 +272,16 @@ type TenantStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	SingleLogoutURL string `json:"singleLogoutURL,omitempty"`
 
-	// certificates are those that service providers should trust.
+	// certificates are those that service providers should trust, the Current one first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	Certificates []Certificate `json:"certificates,omitempty"`
+
+	// signingKey tells of rotations.
+	// +optional
+	SigningKey *SigningKeyStatus `json:"signingKey,omitempty"`
 
 	// members counts the members that are live in the IdP.
 	// +optional
@@ -253,6 +294,31 @@ type TenantStatus struct {
 	// licensesLeft is how many members can still be added, where spec.licenses is set.
 	// +optional
 	LicensesLeft *int32 `json:"licensesLeft,omitempty"`
+}
+
+// SigningKeyStatus tells of the rotations of a tenant's signing key.
+type SigningKeyStatus struct {
+	// nextFrom is when the certificate with use Next becomes Current.
+	// +optional
+	NextFrom metav1.Time `json:"nextFrom,omitempty,omitzero"`
+
+	// previousUntil is when the certificate with use Previous leaves the metadata.
+	// +optional
+	PreviousUntil metav1.Time `json:"previousUntil,omitempty,omitzero"`
+
+	// lastRotation is the value of the rotate-signing-key annotation that was last
+	// carried out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	LastRotation string `json:"lastRotation,omitempty"`
+
+	// lastReplacement is the value of the replace-signing-key annotation that was
+	// last carried out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	LastReplacement string `json:"lastReplacement,omitempty"`
 }
 
 // Tenant is a company whose members log in.

@@ -20,7 +20,7 @@ import (
 const listTimeout = 5 * time.Second
 
 var certificateExpiry = prometheus.NewDesc("tegata_tenant_certificate_expiry_timestamp_seconds",
-	"When a certificate that service providers trust ends, in seconds since 1970. The same in every replica.", []string{"namespace", "tenant", "fingerprint"}, nil)
+	"When a certificate that service providers trust ends, in seconds since 1970. The same in every replica.", []string{"namespace", "tenant", "fingerprint", "use"}, nil)
 
 // certificateCollector reads the tenants' certificates from their status at each scrape.
 type certificateCollector struct {
@@ -45,7 +45,7 @@ func (c certificateCollector) Collect(metrics chan<- prometheus.Metric) {
 	for _, tenant := range tenants.Items {
 		for _, certificate := range tenant.Status.Certificates {
 			metrics <- prometheus.MustNewConstMetric(certificateExpiry, prometheus.GaugeValue,
-				float64(certificate.NotAfter.Unix()), tenant.Namespace, tenant.Name, certificate.Fingerprint)
+				float64(certificate.NotAfter.Unix()), tenant.Namespace, tenant.Name, certificate.Fingerprint, string(certificate.Use))
 		}
 	}
 }

@@ -124,6 +124,13 @@ func (c Change) IsDelete() bool {
 type Tenant struct {
 	directory.Tenant
 	SigningKey KeyPair `json:"signingKey"`
+	// Certificates, each PEM, are published beside SigningKey's: those of the keys
+	// that will sign next and signed before.
+	Certificates [][]byte `json:"certificates,omitempty"`
+	// CertificateEnds is when SigningKey's certificate ends, where nothing will
+	// replace it before; the tenant's SuperAdmins get a mail ahead of it. Zero
+	// where there is nothing to tell.
+	CertificateEnds time.Time `json:"certificateEnds,omitzero"`
 }
 
 // KeyPair is a certificate with its private key, both PEM. It never prints.

@@ -68,10 +68,14 @@ func (p probe) check(t *testing.T, object *unstructured.Unstructured) {
 // fullVariants are the objects that together have every field: a kind with
 // unions needs one more for their other sides.
 func fullVariants(kind string) []string {
-	if kind == "IdentityServer" {
+	switch kind {
+	case "IdentityServer":
 		return []string{"full", "version", "embedded"}
+	case "Tenant":
+		return []string{"full", "keys"}
+	default:
+		return []string{"full"}
 	}
-	return []string{"full"}
 }
 
 // place is a value of an object together with its schema.

@@ -179,6 +179,11 @@ var identityServerRules = []ruleTest{
 	},
 }
 
+// rotation is a rotation with both of its times.
+func rotation(interval, overlap string) []edit {
+	return []edit{set("spec.signingKey.rotation.interval", interval), set("spec.signingKey.rotation.overlap", overlap)}
+}
+
 var tenantRules = []ruleTest{
 	{
 		kind: "Tenant", path: "",
@@ -257,6 +262,62 @@ var tenantRules = []ruleTest{
 			with("space", attribute("employee number", nil)...),
 			with("dot", attribute("employee.number", nil)...),
 		},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey",
+		message: "algorithm is that of keys which the operator makes; leave it out beside secretRef",
+		accepted: []variant{
+			with("algorithm", set("spec.signingKey.algorithm", "RSA4096")),
+			with("secret", set("spec.signingKey.secretRef.name", "ours")),
+			with("neither", set("spec.signingKey.rotation.overlap", "48h")),
+		},
+		refused: []variant{with("both", set("spec.signingKey.secretRef.name", "ours"), set("spec.signingKey.algorithm", "RSA2048"))},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey",
+		message: "a key of secretRef is renewed where it comes from; leave rotation.interval out",
+		accepted: []variant{
+			with("interval", set("spec.signingKey.rotation.interval", "8760h")),
+			with("secret with overlap", set("spec.signingKey.secretRef.name", "ours"), set("spec.signingKey.rotation.overlap", "48h")),
+		},
+		refused: []variant{with("secret with interval", set("spec.signingKey.secretRef.name", "ours"), set("spec.signingKey.rotation.interval", "8760h"))},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey.rotation",
+		message: "overlap, by default 720h, must be shorter than interval",
+		accepted: []variant{
+			with("shorter", rotation("24h", "23h59m59s")...),
+			with("longer than the default", set("spec.signingKey.rotation.interval", "720h1s")),
+			with("no interval", set("spec.signingKey.rotation.overlap", "9999h")),
+		},
+		refused: []variant{
+			with("as long", rotation("48h", "2880m")...),
+			with("longer", rotation("48h", "49h")...),
+			with("shorter than the default", set("spec.signingKey.rotation.interval", "720h")),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey.rotation.interval", message: "must be 24h to 43800h",
+		accepted: []variant{with("shortest", rotation("1440m", "2h")...), with("longest", rotation("43800h", "2h")...)},
+		refused:  []variant{with("too short", rotation("23h59m59s", "2h")...), with("too long", rotation("43800h1s", "2h")...)},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey.rotation.interval", message: "must be hours, minutes and seconds, for example 720h or 1h30m",
+		accepted: []variant{with("hours, minutes, seconds", rotation("99h30m1s", "2h")...)},
+		refused: []variant{
+			with("days", rotation("365d", "2h")...), with("fraction", rotation("99.5h", "2h")...),
+			with("negative", rotation("-99h", "2h")...), with("order", rotation("1m99h", "2h")...), with("number", rotation("99", "2h")...),
+		},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey.rotation.overlap", message: "must be 2h or more",
+		accepted: []variant{with("shortest", set("spec.signingKey.rotation.overlap", "120m"))},
+		refused:  []variant{with("too short", set("spec.signingKey.rotation.overlap", "1h59m59s"))},
+	},
+	{
+		kind: "Tenant", path: "spec.signingKey.rotation.overlap", message: "must be hours, minutes and seconds, for example 720h or 1h30m",
+		accepted: each("spec.signingKey.rotation.overlap", "2h", "720h", "30h15m"),
+		refused:  each("spec.signingKey.rotation.overlap", "30d", "72000000ms", "2h2h", "720 h"),
 	},
 }
 

@@ -99,7 +99,7 @@ func TestApplyingTheSameSpecTwiceWritesNothing(t *testing.T) {
 func TestUserSuppliedSigningKeyIsFollowed(t *testing.T) {
 	p := newNamespace(t)
 	tenant := p.tenant()
-	tenant.Spec.SigningKey = &v1alpha1.SigningKey{SecretRef: v1alpha1.SecretReference{Name: "our-key"}}
+	tenant.Spec.SigningKey = &v1alpha1.SigningKey{SecretRef: &v1alpha1.SecretReference{Name: "our-key"}}
 	p.create(p.identityServer(), tenant)
 	p.Expect(p.stalled(tenant, v1alpha1.ReferenceNotFoundReason)).To(ContainSubstring(`Secret "our-key" does not exist`))
 
