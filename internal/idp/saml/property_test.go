@@ -7,6 +7,7 @@ package saml_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"math/rand/v2"
@@ -42,6 +43,10 @@ func nastyInput(random *rand.Rand) (*saml.Pending, directory.App, directory.Subj
 	app.SAML.EntityID = nastyText(random)
 	app.SAML.AssertionConsumerServices = []directory.AssertionConsumerService{{URL: acs}}
 	app.SAML.Signing = signingModes[random.IntN(len(signingModes))]
+	app.SAML.Hash = []directory.Hash{"", directory.SHA256, directory.SHA384, directory.SHA512, directory.SHA1}[random.IntN(5)]
+	if random.IntN(2) == 0 {
+		app.SAML.Issuer, app.SAML.NameQualifier, app.SAML.SPNameQualifier = nastyText(random), nastyText(random), nastyText(random)
+	}
 	app.SAML.Attributes = nil
 	for i := range random.IntN(6) {
 		app.SAML.Attributes = append(app.SAML.Attributes, directory.AttributeMapping{
@@ -84,6 +89,7 @@ func TestEveryResponseIsCanonicalAndVerifies(t *testing.T) {
 		}
 		root := parseXML(t, response)
 		g.Expect(root.FindElement("./Assertion/Subject/NameID").Text()).To(Equal(subject.Member.Mail), because)
+		g.Expect(root.FindElement("./Assertion/Issuer").Text()).To(Equal(cmp.Or(app.SAML.Issuer, provider.EntityID())), because)
 		g.Expect(root.FindElement(".//Audience").Text()).To(Equal(app.SAML.EntityID), because)
 		g.Expect(root.SelectAttrValue("Destination", "")).To(Equal(pending.ACSURL), because)
 		values := attributeValues(root.FindElement("./Assertion"))

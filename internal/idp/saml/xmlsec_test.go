@@ -30,6 +30,12 @@ const (
 // shares no code with us: libxml2's parser and canonicaliser.
 func xmlsec(t *testing.T, document []byte, signature string) error {
 	t.Helper()
+	return xmlsecBy(t, "testdata/idp.crt", document, signature)
+}
+
+// xmlsecBy verifies by the certificate in a file.
+func xmlsecBy(t *testing.T, certificate string, document []byte, signature string) error {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "response.xml")
 	if err := os.WriteFile(file, document, 0o600); err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func xmlsec(t *testing.T, document []byte, signature string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	output, err := exec.CommandContext(ctx, "xmlsec1", "--verify",
-		"--pubkey-cert-pem", "testdata/idp.crt",
+		"--pubkey-cert-pem", certificate,
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response",
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion",
 		"--node-xpath", signature, file).CombinedOutput()

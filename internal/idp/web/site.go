@@ -130,6 +130,8 @@ func (s *Site) routes() http.Handler {
 	mux.Handle("GET /password/{token}", s.page(s.showPasswordLink))
 	mux.Handle("POST /password/{token}", s.form(s.usePasswordLink))
 	mux.Handle("GET /saml/{tenant}/metadata", s.page(s.metadata))
+	mux.Handle("GET /saml/{tenant}/certificate.pem", s.page(s.certificatePEM))
+	mux.Handle("GET /saml/{tenant}/certificate.cer", s.page(s.certificateDER))
 	mux.Handle("GET /saml/{tenant}/sso", s.page(s.redirectBinding))
 	mux.Handle("POST /saml/{tenant}/sso", s.page(s.postBinding))
 	mux.Handle("GET /saml/{tenant}/apps/{app}", s.page(s.openApp))
