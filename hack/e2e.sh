@@ -58,7 +58,7 @@ run() {
 	if ((rc)); then
 		kubectl="$root/.cluster/bin/kubectl"
 		"$kubectl" get tegata,pods -A -o wide >&2 || true
-		"$kubectl" -n identity-system logs deployment/tegata-operator --tail=40 >&2 || true
+		"$kubectl" -n identity-system logs --selector app.kubernetes.io/name=tegata-operator --prefix --tail=100 >&2 || true
 	fi
 	step "Ended with status $rc"
 	return "$rc"

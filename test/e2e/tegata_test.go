@@ -51,6 +51,7 @@ func TestTegata(t *testing.T) {
 		})
 	})
 	t.Run("scale", func(t *testing.T) { c.in(t).growTo(server, many) })
+	c.Expect(t.Failed()).To(BeFalse(), "see above") // the installation stays, for its logs
 	p.remove()
 	c.uninstall()
 	c.Expect(summary.phases).NotTo(BeEmpty())
