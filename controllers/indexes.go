@@ -47,7 +47,7 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 			return []string{directory.NormalizeMail(o.(*v1alpha1.Member).Spec.Mail)}
 		}},
 		{&v1alpha1.Member{}, byConfigMap, func(o client.Object) []string { return imageNames(o.(*v1alpha1.Member).Spec.Image) }},
-		{&v1alpha1.SAMLApp{}, byConfigMap, func(o client.Object) []string { return imageNames(o.(*v1alpha1.SAMLApp).Spec.Icon) }},
+		{&v1alpha1.SAMLApp{}, byConfigMap, func(o client.Object) []string { return samlAppConfigMaps(o.(*v1alpha1.SAMLApp)) }},
 		{&v1alpha1.LinkApp{}, byConfigMap, func(o client.Object) []string { return imageNames(o.(*v1alpha1.LinkApp).Spec.Icon) }},
 		{&v1alpha1.Group{}, byMember, func(o client.Object) []string { return memberNames(o.(*v1alpha1.Group)) }},
 		{&v1alpha1.Group{}, bySelector, func(o client.Object) []string {
@@ -79,6 +79,19 @@ func imageNames(image *v1alpha1.ImageSource) []string {
 		return nil
 	}
 	return []string{image.ConfigMapRef.Name}
+}
+
+// samlAppConfigMaps are those that an app reads.
+func samlAppConfigMaps(app *v1alpha1.SAMLApp) []string {
+	names := imageNames(app.Spec.Icon)
+	switch source := app.Spec.Metadata; {
+	case source == nil:
+	case source.ConfigMapRef != nil:
+		names = append(names, source.ConfigMapRef.Name)
+	case source.URL != "":
+		names = append(names, metadataCacheName(app))
+	}
+	return names
 }
 
 func memberNames(group *v1alpha1.Group) []string {

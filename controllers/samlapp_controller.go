@@ -10,12 +10,17 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/directory"
@@ -27,22 +32,46 @@ import (
 // samlApps is the controller of SAMLApp.
 type samlApps struct {
 	appSupport
-	wakers *wakers
+	wakers  *wakers
+	fetches *fetches
+	clock   Clock
+	events  events.EventRecorder
 }
 
 func (k *samlApps) newObject() *v1alpha1.SAMLApp { return &v1alpha1.SAMLApp{} }
 
 func (k *samlApps) setup(mgr ctrl.Manager) error {
+	k.events = mgr.GetEventRecorder("samlapp-controller")
 	return k.watchReferences(ctrl.NewControllerManagedBy(mgr).
 		Named("samlapp").
 		For(&v1alpha1.SAMLApp{}, builder.WithPredicates(declared))).
 		// The tenant's certificates and URLs are shown here too.
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(shownChanged)).
+		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(sourcesChanged)).
 		WatchesRawSource(k.wakers.samlApps).
 		WithOptions(controllerOptions(2)).
 		Complete(&reconciler[*v1alpha1.SAMLApp]{
-			client: k.Client, events: mgr.GetEventRecorder("samlapp-controller"), kind: k,
+			client: k.Client, events: k.events, kind: k,
 		})
+}
+
+// ofServer wakes the apps of every tenant of a server.
+func (k *samlApps) ofServer(ctx context.Context, server client.Object) []reconcile.Request {
+	var all []reconcile.Request
+	for _, tenant := range namesOf(ctx, k.Client, &v1alpha1.TenantList{}, client.MatchingFields{byServer: client.ObjectKeyFromObject(server).String()}) {
+		all = append(all, k.allOf(ctx, tenant.Namespace, tenant.Name)...)
+	}
+	return all
+}
+
+// sourcesChanged passes a change of where metadata may be fetched from.
+var sourcesChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1alpha1.IdentityServer).Spec, e.ObjectNew.(*v1alpha1.IdentityServer).Spec
+		return !equality.Semantic.DeepEqual(before.MetadataSources, after.MetadataSources)
+	},
 }
 
 // shownChanged passes a change of what a SAMLApp shows of its tenant.
@@ -77,12 +106,18 @@ func (k *samlApps) attempt(ctx context.Context, app *v1alpha1.SAMLApp, report *s
 	if !ok {
 		return
 	}
-	converted := directorySAMLApp(in.tenant.Slug, app, icon)
-	if !certificatesUsable(converted.SAML, report) {
-		return
+	converted, before, from := directorySAMLApp(in.tenant.Slug, app, icon), beforeAttempt(app), described{}
+	if app.Spec.Metadata == nil {
+		k.fetches.forget(client.ObjectKeyFromObject(app))
+	} else if from = k.describe(ctx, app, in, report); from.provider != nil {
+		applyMetadata(converted.SAML, from.provider)
 	}
-	k.checkAndPublish(ctx, app, in, converted, report)
-	observeSAMLApp(app, in)
+	if (app.Spec.Metadata == nil || from.provider != nil) && certificatesUsable(converted.SAML, report) {
+		k.checkAndPublish(ctx, app, in, converted, report)
+		observeSAMLApp(app, in)
+	}
+	// The finalizer's patch brought status back as it was, so this comes last.
+	k.observeProvider(ctx, app, converted.SAML, from, before)
 }
 
 // certificatesUsable checks what the schema cannot tell of a service provider's certificates.
@@ -115,6 +150,12 @@ func (k *samlApps) takeOffline(ctx context.Context, app *v1alpha1.SAMLApp, in *s
 		return
 	}
 	app.Status.PublishedTo = nil
+}
+
+// forget drops what is known of the fetches of an app that is gone.
+func (k *samlApps) forget(_ context.Context, name types.NamespacedName) error {
+	k.fetches.forget(name)
+	return nil
 }
 
 func (k *samlApps) retract(ctx context.Context, app *v1alpha1.SAMLApp) (string, error) {

@@ -9,7 +9,10 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -75,6 +78,27 @@ func serverName(tenant *v1alpha1.Tenant) types.NamespacedName {
 		ref.Namespace = tenant.Namespace
 	}
 	return types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
+}
+
+// admits reports whether a server takes tenants of the namespace.
+func (p *publisher) admits(ctx context.Context, server *v1alpha1.IdentityServer, namespace string) (bool, error) {
+	allowed := server.Spec.Tenants
+	if allowed == nil || allowed.From == v1alpha1.NamespacesSame || namespace == server.Namespace {
+		return namespace == server.Namespace, nil
+	}
+	if allowed.From == v1alpha1.NamespacesAll {
+		return true, nil
+	}
+	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
+	if err != nil {
+		return false, err
+	}
+	metadata := &metav1.PartialObjectMetadata{}
+	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := p.Get(ctx, types.NamespacedName{Name: namespace}, metadata); err != nil {
+		return false, err
+	}
+	return selector.Matches(labels.Set(metadata.Labels)), nil
 }
 
 // publish makes the object live and reports the outcome. The result is nil

@@ -56,7 +56,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
 		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},
 		&groups{publisher: shared, wakers: wakers},
-		&samlApps{appSupport: apps(admin.KindSAMLApp, func() client.ObjectList { return &v1alpha1.SAMLAppList{} }), wakers: wakers},
+		&samlApps{
+			appSupport: apps(admin.KindSAMLApp, func() client.ObjectList { return &v1alpha1.SAMLAppList{} }), wakers: wakers,
+			fetches: newFetches(ctx, options.Clock, wakers.samlApps.wakeOne), clock: options.Clock,
+		},
 		&linkApps{appSupport: apps(admin.KindLinkApp, func() client.ObjectList { return &v1alpha1.LinkAppList{} }), wakers: wakers},
 	} {
 		if err := controller.setup(mgr); err != nil {

@@ -13,8 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -171,26 +169,6 @@ func (k *tenants) admit(ctx context.Context, tenant *v1alpha1.Tenant, server *v1
 	report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.NotAdmittedReason,
 		fmt.Sprintf("IdentityServer %s does not admit tenants of this namespace; ask its owner to extend its spec.tenants.", name)))
 	return false
-}
-
-func (k *tenants) admits(ctx context.Context, server *v1alpha1.IdentityServer, namespace string) (bool, error) {
-	allowed := server.Spec.Tenants
-	if allowed == nil || allowed.From == v1alpha1.NamespacesSame || namespace == server.Namespace {
-		return namespace == server.Namespace, nil
-	}
-	if allowed.From == v1alpha1.NamespacesAll {
-		return true, nil
-	}
-	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
-	if err != nil {
-		return false, err
-	}
-	metadata := &metav1.PartialObjectMetadata{}
-	metadata.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := k.Get(ctx, types.NamespacedName{Name: namespace}, metadata); err != nil {
-		return false, err
-	}
-	return selector.Matches(labels.Set(metadata.Labels)), nil
 }
 
 // olderClaims reports whether a tenant that was never live yields to an older

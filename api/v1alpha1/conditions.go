@@ -17,6 +17,9 @@ const (
 	// PublishedCondition tells whether the object is live in the IdP; for an
 	// IdentityServer, whether the IdP runs as declared.
 	PublishedCondition = "Published"
+	// MetadataCurrentCondition tells, for a SAMLApp with metadata, whether the
+	// service provider's document in use is current. It does not count for Ready.
+	MetadataCurrentCondition = "MetadataCurrent"
 	// ReconcilingCondition is True while the operator works or waits (kstatus).
 	ReconcilingCondition = "Reconciling"
 	// StalledCondition is True while only a person can help (kstatus).
@@ -53,6 +56,14 @@ const (
 	TenantNotReadyReason = "TenantNotReady"
 	// IdentityServerNotReadyReason: the IdP does not run yet; nothing needs to be done here.
 	IdentityServerNotReadyReason = "IdentityServerNotReady"
+	// FetchingReason: metadata is being fetched for the first time.
+	FetchingReason = "Fetching"
+	// FetchFailedReason: metadata could not be fetched, or what came cannot be used; retried.
+	FetchFailedReason = "FetchFailed"
+	// MetadataCurrentReason: the service provider's metadata in use is current.
+	MetadataCurrentReason = "MetadataCurrent"
+	// MetadataExpiredReason: the service provider's metadata in use is past its validUntil.
+	MetadataExpiredReason = "MetadataExpired"
 	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.
 	ConflictReason = "Conflict"
 	// LicenseLimitReachedReason: the tenant has as many members as licences.
@@ -77,6 +88,8 @@ const (
 const (
 	// ReleasedReason: a deleted object was let go although the IdP could not be told.
 	ReleasedReason = "Released"
+	// CertificatesChangedReason: a service provider has other certificates than before.
+	CertificatesChangedReason = "CertificatesChanged"
 	// TemporaryPasswordIssuedReason: a Secret with a temporary password was written.
 	TemporaryPasswordIssuedReason = "TemporaryPasswordIssued" // #nosec G101 -- an event's name
 )

@@ -54,10 +54,29 @@ type IdentityServerSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	TrustedProxies []CIDR `json:"trustedProxies,omitempty"`
 
+	// metadataSources says where SAMLApps may have metadata of service providers
+	// fetched from. Absent: from public addresses, by https.
+	// +optional
+	MetadataSources *MetadataSources `json:"metadataSources,omitempty"`
+
 	// tenants says which namespaces may bring tenants. Absent: this
 	// IdentityServer's own namespace.
 	// +optional
 	Tenants *AllowedTenants `json:"tenants,omitempty"`
+}
+
+// MetadataSources says where metadata of service providers may be fetched from,
+// beside public addresses.
+type MetadataSources struct {
+	// allowedNetworks are the networks (CIDR) that the operator may connect to
+	// although they are not public, and by plain http too. Whoever may write
+	// SAMLApps of this server's tenants can have the operator ask there. Link-local
+	// addresses, and with them the clouds' metadata services, are never connected to.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	AllowedNetworks []CIDR `json:"allowedNetworks,omitempty"`
 }
 
 // CIDR is an IPv4 or IPv6 network such as 10.0.0.0/8.

@@ -11,7 +11,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="self.tenantRef == oldSelf.tenantRef",message="tenantRef is immutable; an app cannot move to another tenant"
 // +kubebuilder:validation:XValidation:rule="!has(self.defaultPermission) || (has(self.permissions) && self.permissions.exists(p, p.name == self.defaultPermission))",message="defaultPermission must be one of permissions"
 // +kubebuilder:validation:XValidation:rule="!has(self.permissions) || self.permissions.exists(p, has(p.administrator) && p.administrator)",message="at least one of permissions must have administrator: true"
-// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || (has(self.serviceProvider.certificates) && self.serviceProvider.certificates.exists(c, !has(c.use) || c.use == 'encryption'))",message="encryption needs a certificate to encrypt to; add the service provider's to serviceProvider.certificates"
+// +kubebuilder:validation:XValidation:rule="has(self.serviceProvider) != has(self.metadata)",message="say how the app is spoken to: set exactly one of serviceProvider and metadata"
+// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || !has(self.serviceProvider) || (has(self.serviceProvider.certificates) && self.serviceProvider.certificates.exists(c, !has(c.use) || c.use == 'encryption'))",message="encryption needs a certificate to encrypt to; add the service provider's to serviceProvider.certificates"
 type SAMLAppSpec struct {
 	// tenantRef names the Tenant the app belongs to.
 	// +required
@@ -37,9 +38,14 @@ type SAMLAppSpec struct {
 	// +optional
 	Flow SAMLFlow `json:"flow,omitempty"`
 
-	// serviceProvider describes the app's SAML side.
-	// +required
+	// serviceProvider describes the app's SAML side. Absent: metadata does.
+	// +optional
 	ServiceProvider ServiceProvider `json:"serviceProvider,omitempty,omitzero"`
+
+	// metadata is where the service provider's own SAML metadata is, which says
+	// what serviceProvider says otherwise. Absent: serviceProvider says it.
+	// +optional
+	Metadata *ServiceProviderMetadata `json:"metadata,omitempty"`
 
 	// signing says what is signed, and how. Absent: response and assertion, with SHA-256.
 	// +optional
@@ -414,7 +420,7 @@ type SAMLAppStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready, Accepted, ResolvedRefs, Published; Reconciling and
-	// Stalled while they hold.
+	// Stalled while they hold; MetadataCurrent with spec.metadata.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -457,6 +463,11 @@ type SAMLAppStatus struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	Certificates []Certificate `json:"certificates,omitempty"`
+
+	// serviceProvider is what the app is known by: as declared, or as its
+	// metadata says.
+	// +optional
+	ServiceProvider *ServiceProviderStatus `json:"serviceProvider,omitempty"`
 
 	// publishedTo is where the app is live.
 	// +optional

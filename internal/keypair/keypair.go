@@ -68,12 +68,13 @@ func describe(certificate *x509.Certificate) CertificateInfo {
 		NotBefore:         certificate.NotBefore,
 		NotAfter:          certificate.NotAfter,
 		Algorithm:         algorithmOf(certificate.PublicKey),
-		SHA256Fingerprint: fingerprint(certificate),
+		SHA256Fingerprint: Fingerprint(certificate),
 		PEM:               string(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: certificate.Raw})),
 	}
 }
 
-func fingerprint(certificate *x509.Certificate) string {
+// Fingerprint is the SHA-256 of the DER certificate: upper-case hexadecimal with colons.
+func Fingerprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	pairs := make([]string, len(sum))
 	for i, octet := range sum {

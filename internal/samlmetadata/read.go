@@ -202,7 +202,7 @@ func address(e *samlxml.Element, name string) (string, error) {
 	parsed, err := url.Parse(text)
 	if err != nil || len(text) > maxURLLength || !webAddress.MatchString(text) || parsed.Hostname() == "" ||
 		strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
-		return "", refuse("the metadata has a %s whose %s is no absolute http or https URL without user name and fragment; ask for corrected metadata", e.Name().Local, name)
+		return "", refuse("the metadata's %s has a %s that is no absolute http or https URL without user name and fragment; ask for corrected metadata", e.Name().Local, name)
 	}
 	return text, nil
 }

@@ -73,6 +73,8 @@ func fullVariants(kind string) []string {
 		return []string{"full", "version", "embedded"}
 	case "Tenant":
 		return []string{"full", "keys"}
+	case "SAMLApp":
+		return []string{"full", "url", "inline", "configmap"}
 	default:
 		return []string{"full"}
 	}
@@ -171,6 +173,7 @@ func (p place) listProbes(kind string, add func(name string, value any, refused 
 // one (sets of an enum) cannot be filled beyond their bound.
 var items = map[string]func(i int) any{
 	"IdentityServer spec.trustedProxies":                  func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
+	"IdentityServer spec.metadataSources.allowedNetworks": func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
 	"IdentityServer spec.deployment.httpRoute.parentRefs": func(i int) any { return map[string]any{"name": fmt.Sprintf("g%d", i)} },
 	"Tenant spec.domains":                                 func(i int) any { return fmt.Sprintf("d%d.example", i) },
 	"Tenant spec.attributes":                              func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "displayName": "属性"} },

@@ -165,6 +165,11 @@ var identityServerRules = []ruleTest{
 		},
 	},
 	{
+		kind: "IdentityServer", path: "spec.metadataSources.allowedNetworks[]", message: "must be a network in CIDR form, for example 10.0.0.0/8",
+		accepted: each("spec.metadataSources.allowedNetworks.0", "10.0.0.0/8", "192.0.2.1/32", "fd00::/8"),
+		refused:  each("spec.metadataSources.allowedNetworks.0", "10.0.0.1", "10.0.0.0/33", "everything"),
+	},
+	{
 		kind: "IdentityServer", path: "spec.trustedProxies[]", message: "must be a network in CIDR form, for example 10.0.0.0/8",
 		accepted: each("spec.trustedProxies.0", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"),
 		refused:  each("spec.trustedProxies.0", "10.0.0.0", "10.0.0.0/33", "proxy.example", "all"),
@@ -406,6 +411,23 @@ func onlyCertificate(use string) edit {
 	return set("spec.serviceProvider.certificates", []any{certificate})
 }
 
+// byMetadata has the minimal app described by metadata: pairs of a field and its value.
+func byMetadata(fields ...any) []edit {
+	metadata := map[string]any{}
+	for i := 0; i < len(fields); i += 2 {
+		metadata[fields[i].(string)] = fields[i+1]
+	}
+	return []edit{unset("spec.serviceProvider"), set("spec.metadata", metadata)}
+}
+
+const (
+	metadataURL     = "https://wiki.acme.example/saml/metadata"
+	pemCertificate  = "-----BEGIN CERTIFICATE-----"
+	refreshInterval = "refreshInterval"
+)
+
+var metadataConfigMap = map[string]any{"name": "wiki", "key": "metadata.xml"}
+
 var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 	{
 		kind: "SAMLApp", path: "spec.portal.loginURL", message: "must be an absolute http or https URL without user name",
@@ -515,11 +537,61 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 			full("for both uses", onlyCertificate("")),
 			full("none, none", unset("spec.encryption"), onlyCertificate("signing")),
 			full("default algorithm", set("spec.encryption", map[string]any{})),
+			with("to what metadata says", append(byMetadata("url", metadataURL), set("spec.encryption", map[string]any{}))...),
 		},
 		refused: []variant{
 			with("without certificates", set("spec.encryption", map[string]any{})),
 			full("for signing only", onlyCertificate("signing")),
 		},
+	},
+	{
+		kind: "SAMLApp", path: "spec", message: "say how the app is spoken to: set exactly one of serviceProvider and metadata",
+		accepted: []variant{with("serviceProvider"), with("metadata", byMetadata("inline", "<x/>")...)},
+		refused: []variant{
+			with("neither", unset("spec.serviceProvider")),
+			with("both", set("spec.metadata", map[string]any{"url": metadataURL})),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata", message: "set exactly one of inline, configMapRef and url",
+		accepted: []variant{
+			with("inline", byMetadata("inline", "<x/>")...), with("ConfigMap", byMetadata("configMapRef", metadataConfigMap)...), with("URL", byMetadata("url", metadataURL)...),
+		},
+		refused: []variant{
+			with("none", byMetadata()...), with("two", byMetadata("inline", "<x/>", "url", metadataURL)...),
+			with("three", byMetadata("inline", "<x/>", "url", metadataURL, "configMapRef", metadataConfigMap)...),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata", message: "refreshInterval goes with url; anything else is read when it changes",
+		accepted: []variant{with("URL", byMetadata("url", metadataURL, refreshInterval, "6h")...)},
+		refused: []variant{
+			with("inline", byMetadata("inline", "<x/>", refreshInterval, "6h")...),
+			with("ConfigMap", byMetadata("configMapRef", metadataConfigMap, refreshInterval, "6h")...),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata.refreshInterval", message: "must be 1m to 720h",
+		accepted: []variant{with("shortest", byMetadata("url", metadataURL, refreshInterval, "60s")...), with("longest", byMetadata("url", metadataURL, refreshInterval, "720h")...)},
+		refused:  []variant{with("too short", byMetadata("url", metadataURL, refreshInterval, "59s")...), with("too long", byMetadata("url", metadataURL, refreshInterval, "720h1s")...)},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata.refreshInterval", message: "must be hours, minutes and seconds, for example 720h or 1h30m",
+		accepted: []variant{with("all three", byMetadata("url", metadataURL, refreshInterval, "1h30m5s")...)},
+		refused:  []variant{with("days", byMetadata("url", metadataURL, refreshInterval, "30d")...), with("number", byMetadata("url", metadataURL, refreshInterval, "90")...)},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata.url", message: "must be an absolute http or https URL without user name or fragment",
+		accepted: []variant{with("https", byMetadata("url", metadataURL)...), with("http", byMetadata("url", "http://10.0.0.1:8080/metadata?sp=1")...)},
+		refused: []variant{
+			with("file", byMetadata("url", "file:///etc/passwd")...), with("user name", byMetadata("url", "https://user@wiki.acme.example/")...),
+			with("fragment", byMetadata("url", "https://wiki.acme.example/#a")...), with("path", byMetadata("url", "/metadata")...), with("space", byMetadata("url", "https://wiki.acme.example/a b")...),
+		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.metadata.trustedCertificate", message: "must be PEM: text that begins with -----BEGIN CERTIFICATE-----",
+		accepted: []variant{with("PEM", byMetadata("url", metadataURL, "trustedCertificate", pemCertificate)...)},
+		refused:  []variant{with("DER in base64", byMetadata("url", metadataURL, "trustedCertificate", "MIIBsjCC")...)},
 	},
 	{
 		kind: "SAMLApp", path: "spec.issuer", message: "must not contain spaces",
