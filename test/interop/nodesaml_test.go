@@ -58,6 +58,7 @@ func newNodeSAML(w *world, options map[string]any, change func(*directory.App)) 
 	w.t.Helper()
 	n := &nodeSAML{world: w, key: serviceKey()}
 	all := strict(w)
+	all["certificate"] = string(n.key.Certificate)
 	for name, value := range options {
 		all[name] = value
 	}

@@ -1,10 +1,9 @@
 // Copyright 2026 The Tegata Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// A SAML service provider on @node-saml/node-saml with the library's defaults:
-// response and assertion must both be signed, and the audience must be its
-// issuer. Options come as JSON in argv[2]; the first line of output is its
-// address. It ends when its standard input does.
+// A SAML service provider on @node-saml/node-saml. The library's options come as
+// JSON in argv[2], with its certificate beside them for its metadata; the first
+// line of output is its address. It ends when its standard input does.
 
 import { createServer } from "node:http";
 import { SAML } from "@node-saml/node-saml";
@@ -35,6 +34,11 @@ async function answer(request, response) {
     case "GET /post":
       response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(await post.getAuthorizeFormAsync(relayState));
       return;
+    case "GET /metadata": {
+      const metadata = redirect.generateServiceProviderMetadata(options.certificate, options.certificate);
+      response.writeHead(200, { "content-type": "application/samlmetadata+xml" }).end(metadata);
+      return;
+    }
     case "POST /acs": {
       const fields = await form(request);
       const { profile } = await redirect.validatePostResponseAsync(fields);
