@@ -24,6 +24,11 @@ const (
 	// SSOSucceeded and SSOFailed are answers to an app.
 	SSOSucceeded = "SSOSucceeded"
 	SSOFailed    = "SSOFailed"
+	// SingleLogoutSucceeded is an app's word that it has ended its session too;
+	// SingleLogoutFailed that it did not, could not be told, or that its own
+	// request to log out was refused.
+	SingleLogoutSucceeded = "SingleLogoutSucceeded"
+	SingleLogoutFailed    = "SingleLogoutFailed"
 	// SessionsEnded is an administrator's signing a member out everywhere.
 	SessionsEnded = "SessionsEnded"
 

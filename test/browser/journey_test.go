@@ -25,7 +25,9 @@ func TestFromTheFirstPasswordToTheLastLogOut(t *testing.T) {
 		p.inspect("help")
 
 		p.press("header form button")
-		p.Expect(p.textOf("[role=status]")).To(Equal(w.text("login.notice.loggedOut")))
+		p.Expect(p.heading()).To(Equal(w.text("logout.title")))
+		p.Expect(p.textOf("[role=status]")).To(Equal(w.text("logout.partial")))
+		p.Expect(p.textOf(".outcomes")).To(And(ContainSubstring(expensesName), ContainSubstring(w.text("logout.state.untold"))))
 		p.inspect("logged-out")
 
 		p.open(w.url + "/saml/acme/apps/expenses")

@@ -117,14 +117,15 @@ func logoutService(app directory.App, binding directory.Binding) (directory.Sing
 func (sp *ServiceProvider) HasLogout() bool { return len(sp.app.SAML.SingleLogoutServices) > 0 }
 
 // RequestLogout renders the signed LogoutRequest (SAML core section 3.7.1) that
-// tells an app to end its session with a member. The app must have an address
-// for it.
-func (p *Provider) RequestLogout(sp *ServiceProvider, name NameID, sessionIndex string) (*Outgoing, error) {
+// tells an app to end its session with a member. id becomes its ID: an NCName
+// with enough randomness, as unsigned answers are believed by it. The app must
+// have an address for it.
+func (p *Provider) RequestLogout(sp *ServiceProvider, id string, name NameID, sessionIndex string) (*Outgoing, error) {
 	service, found := logoutService(sp.app, "")
 	if !found {
 		return nil, fmt.Errorf("app %s has no address for log-out messages", sp.app.Name)
 	}
-	out := &Outgoing{Binding: service.Binding, URL: service.URL, Parameter: parameterRequest}
+	out := &Outgoing{ID: id, Binding: service.Binding, URL: service.URL, Parameter: parameterRequest}
 	return out, p.send(out, sp, "samlp:LogoutRequest", []attribute{{"NotOnOrAfter", instant(p.now().Add(validFor))}}, func(w *canonicalWriter) {
 		w.element("saml:NameID", name.Value,
 			attribute{"xmlns:saml", namespaceAssertion},
@@ -147,7 +148,11 @@ func (p *Provider) AnswerLogout(pending *PendingLogout, sp *ServiceProvider, sta
 	if !registered || pending.EntityID != sp.app.SAML.EntityID {
 		return nil, refuse("The app's settings were changed during this log-out.")
 	}
-	out := &Outgoing{Binding: pending.Binding, URL: pending.URL, Parameter: parameterResponse, RelayState: pending.RelayState}
+	id, err := p.newID()
+	if err != nil {
+		return nil, err
+	}
+	out := &Outgoing{ID: id, Binding: pending.Binding, URL: pending.URL, Parameter: parameterResponse, RelayState: pending.RelayState}
 	return out, p.send(out, sp, "samlp:LogoutResponse", []attribute{{"InResponseTo", pending.RequestID}}, func(w *canonicalWriter) {
 		writeStatus(w, status, subStatus, message)
 	})
@@ -156,10 +161,6 @@ func (p *Provider) AnswerLogout(pending *PendingLogout, sp *ServiceProvider, sta
 // send renders a message for its binding: signed within for HTTP-POST, and by
 // the query for HTTP-Redirect.
 func (p *Provider) send(out *Outgoing, sp *ServiceProvider, name string, attributes []attribute, content func(*canonicalWriter)) error {
-	var err error
-	if out.ID, err = p.newID(); err != nil {
-		return err
-	}
 	var enveloping *signer
 	if out.Binding == directory.BindingHTTPPOST {
 		enveloping = p.signer(sp)
@@ -169,7 +170,7 @@ func (p *Provider) send(out *Outgoing, sp *ServiceProvider, name string, attribu
 	}, attributes...)
 	slices.SortFunc(all, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
 	var w canonicalWriter
-	err = enveloping.envelop(&w, out.ID, func() {
+	err := enveloping.envelop(&w, out.ID, func() {
 		w.open(name, append([]attribute{{"xmlns:samlp", namespaceProtocol}}, all...)...)
 		w.WriteString(p.issuer(sp).alone)
 	}, func() error {

@@ -290,12 +290,12 @@ func TestRequestsToLogOut(t *testing.T) {
 				g := NewWithT(t)
 				sp := prepared(t, peerApp(binding))
 				g.Expect(sp.HasLogout()).To(BeTrue())
-				out, err := provider.RequestLogout(sp, name, "s-1")
+				out, err := provider.RequestLogout(sp, "_ours", name, "s-1")
 				g.Expect(err).NotTo(HaveOccurred())
 				root := expectSigned(t, provider, out, "SAMLRequest")
 				g.Expect(names(root)).To(Equal(receivedChildren(binding, "NameID", "SessionIndex")))
 				g.Expect(root.Tag).To(Equal("LogoutRequest"))
-				g.Expect(root.SelectAttrValue("ID", "")).To(Equal(out.ID))
+				g.Expect(root.SelectAttrValue("ID", "")).To(Equal("_ours"))
 				g.Expect(root.SelectAttrValue("Destination", "")).To(Equal(spSLO))
 				g.Expect(root.SelectAttrValue("NotOnOrAfter", "")).To(Equal("2026-04-01T09:35:15.250Z"))
 				id := root.FindElement("./NameID")
@@ -315,7 +315,7 @@ func TestRequestsToLogOut(t *testing.T) {
 		}
 	}
 	g := NewWithT(t)
-	_, err := newProvider(t).RequestLogout(prepared(t, testApp()), name, "")
+	_, err := newProvider(t).RequestLogout(prepared(t, testApp()), "_ours", name, "")
 	g.Expect(err).To(HaveOccurred())
 	for _, pending := range []saml.PendingLogout{
 		{EntityID: spEntity, Binding: directory.BindingHTTPPOST, URL: "https://evil.example/"},

@@ -29,6 +29,8 @@ type flow struct {
 	// Change is set once a temporary password was right: a new one is due
 	// before there is any session.
 	Change *change `json:"change,omitempty"`
+	// Logout is set where a log-out is under way instead.
+	Logout *logout `json:"logout,omitempty"`
 }
 
 // change is the state between a right temporary password and the new one.
@@ -72,6 +74,9 @@ func (v *visit) flow(id string) (*flow, error) {
 	f := &flow{}
 	if err := json.Unmarshal(body, f); err != nil {
 		return nil, fmt.Errorf("unmarshal flow: %w", err)
+	}
+	if f.Logout != nil {
+		return nil, nil // no way to log in
 	}
 	if f.Change != nil && !same(f.Change.Browser, browserMark(v.site.readCookie(v.r, csrfCookie))) {
 		return nil, nil

@@ -222,8 +222,10 @@ func (v *visit) startSession(flowID string, f *flow, account *store.Account) err
 	if err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}
-	if err := v.endSession(); err != nil {
-		return err
+	if old := s.readCookie(v.r, sessionCookie); old != "" {
+		if err := s.Store.ReplaceSession(v.context(), old, token); err != nil {
+			return fmt.Errorf("end session: %w", err)
+		}
 	}
 	s.setCookie(v.w, sessionCookie, token, 0)
 	if f.Pending == nil {
@@ -242,28 +244,4 @@ func (v *visit) endSession() error {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
-}
-
-// logOut ends the session and goes on with a flow, where one waits for another member.
-func (s *Site) logOut(v *visit) error {
-	if err := v.authenticate(); err != nil {
-		return err
-	}
-	if v.account != nil {
-		if err := v.audit(v.entry(admin.LoggedOut, v.account, "")); err != nil {
-			return err
-		}
-	}
-	if err := v.endSession(); err != nil {
-		return err
-	}
-	s.setCookie(v.w, sessionCookie, "", -1)
-	f, err := v.flow(v.r.PostForm.Get("flow"))
-	if err != nil {
-		return err
-	}
-	if f != nil {
-		return v.redirect(loginURL(v.r.PostForm.Get("flow")))
-	}
-	return v.redirect("/login?notice=logged-out")
 }

@@ -24,13 +24,14 @@ const (
 	outcomeRefused   = "refused"
 	outcomeInvalid   = "invalid"
 	outcomeForbidden = "forbidden"
+	outcomePartial   = "partial"
 )
 
 // Metrics count what the site does. A nil Metrics counts nothing.
 type Metrics struct {
-	logins, responses *prometheus.CounterVec
-	requests          *prometheus.HistogramVec
-	panics            prometheus.Counter
+	logins, responses, logouts *prometheus.CounterVec
+	requests                   *prometheus.HistogramVec
+	panics                     prometheus.Counter
 }
 
 // NewMetrics registers the site's metrics.
@@ -40,6 +41,8 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 			Name: "tegata_idp_logins_total", Help: "Log-in attempts by outcome."}, []string{"outcome"}),
 		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tegata_idp_saml_responses_total", Help: "Answers to SAML requests by outcome."}, []string{"outcome"}),
+		logouts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tegata_idp_saml_logouts_total", Help: "Single log-outs by outcome."}, []string{"outcome"}),
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tegata_idp_http_request_duration_seconds", Help: "Time to answer HTTP requests by route.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -47,7 +50,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tegata_idp_panics_total", Help: "Panics recovered while answering HTTP requests."}),
 	}
-	for _, collector := range []prometheus.Collector{m.logins, m.responses, m.requests, m.panics} {
+	for _, collector := range []prometheus.Collector{m.logins, m.responses, m.logouts, m.requests, m.panics} {
 		if err := registerer.Register(collector); err != nil {
 			return nil, err
 		}
@@ -64,6 +67,12 @@ func (m *Metrics) login(outcome string) {
 func (m *Metrics) response(outcome string) {
 	if m != nil {
 		m.responses.WithLabelValues(outcome).Inc()
+	}
+}
+
+func (m *Metrics) logout(outcome string) {
+	if m != nil {
+		m.logouts.WithLabelValues(outcome).Inc()
 	}
 }
 

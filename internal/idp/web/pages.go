@@ -126,9 +126,12 @@ type memberMenu struct {
 
 // render answers with a page. Nothing is sent before all of it is made.
 func (v *visit) render(status int, name, title string, body any) error {
-	token, err := v.csrf()
-	if err != nil {
-		return err
+	token := ""
+	if !v.bare {
+		var err error
+		if token, err = v.csrf(); err != nil {
+			return err
+		}
 	}
 	data := layout{Language: v.language, Title: title, CSRF: token, Body: body}
 	if v.account != nil {

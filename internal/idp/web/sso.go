@@ -253,8 +253,20 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 	if err != nil {
 		return v.notAnswered(tenant, provider, sp, err)
 	}
-	if err := v.auditSSO(admin.SSOSucceeded, tenant, app, ""); err != nil {
-		return err
+	err = v.site.Store.Participate(v.context(), v.token, store.Participant{
+		App: app.Name, EntityID: app.SAML.EntityID, SessionIndex: v.session.ID, NameID: response.NameID.Value, NameIDFormat: response.NameID.Format,
+		NameQualifier: response.NameID.NameQualifier, SPNameQualifier: response.NameID.SPNameQualifier,
+	}, v.entrySSO(admin.SSOSucceeded, tenant, app, ""))
+	if errors.Is(err, store.ErrNotFound) {
+		// Logged out while this was on its way.
+		id, err := v.saveFlow(v.site.appFlow(tenant.Slug, app, pending))
+		if err != nil {
+			return err
+		}
+		return v.redirect(loginURL(id))
+	}
+	if err != nil {
+		return fmt.Errorf("note the app in the session: %w", err)
 	}
 	v.site.Metrics.response(outcomeSucceeded)
 	return v.post(pending, response.Document)
@@ -299,7 +311,11 @@ func (v *visit) refusePending(provider *saml.Provider, sp *saml.ServiceProvider,
 }
 
 func (v *visit) auditSSO(action string, tenant *store.Tenant, app directory.App, detail string) error {
+	return v.audit(v.entrySSO(action, tenant, app, detail))
+}
+
+func (v *visit) entrySSO(action string, tenant *store.Tenant, app directory.App, detail string) admin.AuditEntry {
 	entry := v.entry(action, v.account, detail)
 	entry.Tenant, entry.App = tenant.Slug, app.DisplayName
-	return v.audit(entry)
+	return entry
 }

@@ -25,6 +25,9 @@ type visit struct {
 	token   string
 	session *store.Session
 	account *store.Account
+	// bare pages hold no form of ours, so they give the browser no cookie: a
+	// cross-site POST comes without those that it has.
+	bare bool
 }
 
 func (v *visit) context() context.Context { return v.r.Context() }

@@ -56,8 +56,11 @@ func TestEveryTextIsThere(t *testing.T) {
 	for _, role := range []directory.Role{directory.RoleSuperAdmin, directory.RoleGroupCreator, directory.RoleStaff} {
 		keys = append(keys, "role."+string(role))
 	}
+	for _, state := range logoutStates {
+		keys = append(keys, "logout.state."+string(state))
+	}
 	for _, key := range []string{"notFound", "forgedForm", "badForm", "tooLarge", "internal", "unavailable", "linkGone", "busy", "unknownIssuer",
-		"badRequest", "appGone", "appForbidden", "otherTenant", "noNameID"} {
+		"badRequest", "badLogout", "appGone", "appForbidden", "otherTenant", "noNameID"} {
 		keys = append(keys, "problem."+key+".title", "problem."+key+".text")
 	}
 	used := regexp.MustCompile(`{{t "([^"]+)"`)
