@@ -152,6 +152,8 @@ func (k *samlApps) takeOffline(ctx context.Context, app *v1alpha1.SAMLApp, in *s
 	app.Status.PublishedTo = nil
 }
 
+var _ forgetter = (*samlApps)(nil)
+
 // forget drops what is known of the fetches of an app that is gone.
 func (k *samlApps) forget(_ context.Context, name types.NamespacedName) error {
 	k.fetches.forget(name)

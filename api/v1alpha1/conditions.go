@@ -112,7 +112,7 @@ const (
 	// providers must be told. status.signingKey.lastReplacement echoes it once done.
 	ReplaceSigningKeyAnnotation = "identity.tegata.dev/replace-signing-key"
 
-	// BackupLabel, with value BackupRequired, marks the Secrets that a backup
+	// BackupLabel with value BackupRequired marks the Secrets that a backup
 	// needs beside the database.
 	BackupLabel = "identity.tegata.dev/backup"
 	// BackupRequired is the value of BackupLabel.

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package envtest
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -15,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/beevik/etree"
 	. "github.com/onsi/gomega"
+	dsig "github.com/russellhaering/goxmldsig"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/keypair"
 )
 
@@ -46,6 +50,18 @@ func metadataOf(name, attributes string, certificates ...string) string {
 <AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://%[1]s.example/acs" index="0"/>
 <AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://%[1]s.example/acs/default" index="1" isDefault="true"/>
 </SPSSODescriptor></EntityDescriptor>`, name, attributes, keys != "", keys)
+}
+
+// signedBy signs a document with another implementation than ours.
+func signedBy(pair admin.KeyPair, document string) string {
+	parsed := etree.NewDocument()
+	if err := parsed.ReadFromString(document); err != nil {
+		panic(err)
+	}
+	signing := dsig.NewDefaultSigningContext(dsig.TLSCertKeyStore(must(tls.X509KeyPair(pair.Certificate, pair.PrivateKey))))
+	signing.Canonicalizer = dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("")
+	parsed.SetRoot(must(signing.SignEnveloped(parsed.Root())))
+	return must(parsed.WriteToString())
 }
 
 // byMetadata is an app that metadata describes.
@@ -196,6 +212,12 @@ func TestMetadataFromTheSpecAndFromAConfigMap(t *testing.T) {
 		inline.Spec.Metadata.TrustedCertificate, inline.Spec.Metadata.Inline = string(pinned.Certificate), metadataOf("wiki", "")
 	})
 	p.Expect(p.stalled(inline, v1alpha1.InvalidSpecReason)).To(ContainSubstring("it is not signed"))
+	p.change(inline, func() { inline.Spec.Metadata.Inline = signedBy(pinned, metadataOf("wiki", `ID="_m1"`, key)) })
+	p.current(inline)
+	p.change(inline, func() {
+		inline.Spec.Metadata.Inline = strings.ReplaceAll(inline.Spec.Metadata.Inline, "https://wiki.example/acs", "https://evil.example/acs")
+	})
+	p.Expect(p.stalled(inline, v1alpha1.InvalidSpecReason)).To(ContainSubstring("changed after it was signed"))
 
 	// From metadata to a declaration.
 	declared := p.samlApp("wiki").Spec.ServiceProvider
@@ -301,10 +323,13 @@ func TestMetadataByURL(t *testing.T) {
 	p.Eventually(func() string { p.refresh(app); return app.Status.ServiceProvider.EntityID }, patience, glance).Should(Equal("https://evil.example/saml"))
 	p.current(app)
 
-	// An unpublished document does not prove itself.
+	// What nobody signed is no longer taken once a certificate is trusted.
 	pinned := must(keypair.GenerateKeyPair("federation", time.Now(), time.Hour, nil))
 	p.change(app, func() { app.Spec.Metadata.TrustedCertificate = string(pinned.Certificate) })
 	p.Expect(p.waiting(app, v1alpha1.FetchFailedReason)).To(ContainSubstring("it is not signed"))
+	site.set(signedBy(pinned, metadataOf("wiki", `ID="_m1"`)), nil)
+	p.current(app)
+	p.Expect(app.Status.ServiceProvider.EntityID).To(Equal("https://wiki.example/saml"))
 }
 
 // TestSlowMetadataDelaysNobody: more servers hang than there are workers.
