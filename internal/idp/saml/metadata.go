@@ -52,5 +52,5 @@ func (p *Provider) renderMetadata() []byte {
 	}
 	w.close("md:IDPSSODescriptor")
 	w.close("md:EntityDescriptor")
-	return []byte(w.String())
+	return w.Bytes()
 }
