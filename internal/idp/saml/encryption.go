@@ -121,7 +121,7 @@ func sealCBC(block cipher.Block, plain []byte) ([]byte, error) {
 		return nil, errors.New("no random bytes for an initialisation vector")
 	}
 	copy(sealed[size:], plain)
-	sealed[len(sealed)-1] = byte(padding) // #nosec G115 -- at most a block
+	sealed[len(sealed)-1] = byte(padding)                                                  // #nosec G115 -- at most a block
 	cipher.NewCBCEncrypter(block, sealed[:size]).CryptBlocks(sealed[size:], sealed[size:]) // #nosec G407 -- the vector was just drawn
 	return sealed, nil
 }
