@@ -58,16 +58,21 @@ type reconciler[T status.Object] struct {
 	client client.Client
 	events events.EventRecorder
 	kind   kind[T]
+	fresh  freshness
 }
 
 // Reconcile brings one object and its status up to date.
 func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	object := r.kind.newObject()
 	if err := r.client.Get(ctx, request.NamespacedName, object); err != nil {
+		r.fresh.forget(request.NamespacedName)
 		if forgetful, ok := r.kind.(forgetter); ok && apierrors.IsNotFound(err) {
 			return ctrl.Result{}, forgetful.forget(ctx, request.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.fresh.stale(object) {
+		return ctrl.Result{RequeueAfter: staleWait}, nil
 	}
 	before, err := status.SnapshotOf(object)
 	if err != nil {
@@ -143,6 +148,7 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("status could not be written: %w", err)
 	case written:
+		r.fresh.note(object)
 		r.announce(ctx, before, object)
 	}
 	return result, failed
