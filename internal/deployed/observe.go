@@ -151,9 +151,15 @@ func (l *Launcher) connect(name types.NamespacedName, address, image string, sec
 	return l.running[name]
 }
 
+// silence is how long a server may say nothing before it is asked for a sign of life.
+const silence = 10 * time.Second
+
 func (l *Launcher) transport(name types.NamespacedName, secured *trust) *http.Transport {
 	return &http.Transport{
 		DialContext: l.options.DialContext, TLSClientConfig: secured.tlsConfig(adminHost(name)),
 		ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
+		// A pod or its node may go without a word. Calls have no limit of their own, as the length of a batch is not
+		// known, so the connection has to notice; the kernel would take a quarter of an hour.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence / 2},
 	}
 }
