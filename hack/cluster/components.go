@@ -48,7 +48,10 @@ func components() []component {
 			"--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
 		}},
 		{name: "kube-controller-manager", after: apiAddress, arguments: []string{"kube-controller-manager",
-			"--kubeconfig", kubeconfig("kube-controller-manager"), "--bind-address", "127.0.0.1", "--leader-elect=false",
+			"--kubeconfig", kubeconfig("kube-controller-manager"), "--bind-address", "127.0.0.1",
+			// As in any cluster, it ends when it loses its lease. One that outlives a long outage of kube-apiserver would
+			// take the node for dead that could not report meanwhile, and all pods out of their Services.
+			"--leader-elect",
 			"--authentication-skip-lookup", "--use-service-account-credentials",
 			"--service-account-private-key-file", pki("service-accounts.key"), "--root-ca-file", pki("ca.crt"),
 			"--flex-volume-plugin-dir", inside + "/volume-plugins", // the default would be made on this machine
