@@ -75,11 +75,11 @@ func newWorld(t *testing.T, l look, name string) *world {
 	w.expenses = w.serve(&expenses)
 	w.startIdP(w.startMailServer())
 
-	var err error
-	wiki, err = sampleprovider.New(sampleprovider.Options{URL: w.wiki, IdPMetadataURL: w.url + "/saml/acme/metadata"})
+	sample, err := sampleprovider.New(sampleprovider.Options{URL: w.wiki, IdPMetadataURL: w.url + "/saml/acme/metadata"})
 	w.Expect(err).NotTo(HaveOccurred())
+	wiki = w.takesLogOuts(sample, w.wiki+"/saml/metadata")
 	w.publish()
-	expenses = w.newReceiver(name)
+	expenses = w.takesLogOuts(w.newReceiver(name), w.expenses)
 	return w
 }
 
