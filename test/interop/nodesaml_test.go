@@ -30,6 +30,7 @@ const (
 type login struct {
 	Profile    map[string]any `json:"profile"`
 	RelayState string         `json:"relayState"`
+	LoggedOut  bool           `json:"loggedOut"`
 	Error      string         `json:"error"`
 }
 

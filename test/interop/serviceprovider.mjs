@@ -12,6 +12,9 @@ const maxBody = 1 << 20;
 const options = JSON.parse(process.argv[2]);
 let redirect;
 let post;
+let logout;
+// Who logged in last, for a log-out that starts here.
+let member;
 
 async function form(request) {
   const chunks = [];
@@ -24,10 +27,23 @@ async function form(request) {
   return Object.fromEntries(new URLSearchParams(Buffer.concat(chunks).toString("utf8")));
 }
 
+// told ends the session that a LogoutRequest names, and answers it; a
+// LogoutResponse ends the log-out.
+async function told({ profile, loggedOut }, relayState, response) {
+  if (!profile) {
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ loggedOut, relayState }));
+    return;
+  }
+  const known = member?.nameID === profile.nameID && member?.sessionIndex === profile.sessionIndex;
+  member = undefined;
+  response.writeHead(303, { location: await redirect.getLogoutResponseUrlAsync(profile, relayState, {}, known) }).end();
+}
+
 async function answer(request, response) {
   // The library signs a space as %20 and sends it as +, so that there is none in here.
   const relayState = "/reports/2026?month=11&name=営業";
-  switch (`${request.method} ${request.url}`) {
+  const url = new URL(request.url, "http://service.invalid");
+  switch (`${request.method} ${url.pathname}`) {
     case "GET /redirect":
       response.writeHead(302, { location: await redirect.getAuthorizeUrlAsync(relayState, undefined, {}) }).end();
       return;
@@ -42,9 +58,27 @@ async function answer(request, response) {
     case "POST /acs": {
       const fields = await form(request);
       const { profile } = await redirect.validatePostResponseAsync(fields);
+      member = profile;
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ profile, relayState: fields.RelayState }));
       return;
     }
+    case "GET /logout":
+      response.writeHead(302, { location: await redirect.getLogoutUrlAsync(member, relayState, {}) }).end();
+      return;
+    case "GET /slo": {
+      const fields = Object.fromEntries(url.searchParams);
+      await told(await redirect.validateRedirectAsync(fields, url.search.slice(1)), fields.RelayState, response);
+      return;
+    }
+    case "POST /slo": {
+      const fields = await form(request);
+      const result = fields.SAMLRequest ? await redirect.validatePostRequestAsync(fields) : await logout.validatePostResponseAsync(fields);
+      await told(result, fields.RelayState, response);
+      return;
+    }
+    case "GET /member":
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ profile: member ?? null }));
+      return;
     default:
       response.writeHead(404).end();
   }
@@ -62,6 +96,8 @@ server.listen(0, "127.0.0.1", () => {
   // The POST binding does not compress (SAML bindings 3.5.4); the library leaves that to its user.
   // One cache for both: responses to either are taken at /acs.
   post = new SAML({ ...common, cacheProvider: redirect.cacheProvider, authnRequestBinding: "HTTP-POST", skipRequestCompression: true });
+  // In a LogoutResponse that comes by POST the library looks for InResponseTo where only a Response has it.
+  logout = new SAML({ ...common, validateInResponseTo: "ifPresent" });
   console.log(address);
 });
 process.stdin.resume().on("end", () => process.exit(0));
