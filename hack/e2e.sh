@@ -54,7 +54,8 @@ run() {
 	export KUBECONFIG="$root/.cluster/kubeconfig" TEGATA_E2E_ROOT="$root" TEGATA_E2E_WORK="$work"
 	step "Running the tests"
 	read -ra args <<<"${TEST_ARGS:-}"
-	(cd test/e2e && "$work/e2e.test" -test.v -test.timeout 45m "${args[@]}") || rc=$?
+	# What programs leave in their temporary directory goes with the rest.
+	(cd test/e2e && TMPDIR="$work" "$work/e2e.test" -test.v -test.timeout 45m "${args[@]}") || rc=$?
 	if ((rc)); then
 		kubectl="$root/.cluster/bin/kubectl"
 		"$kubectl" get tegata,pods -A -o wide >&2 || true
