@@ -34,9 +34,17 @@ type wording struct {
 	timeLayout string
 }
 
-var passwordLinkWordings = map[string]wording{
-	"ja": newWording("password_link.ja", "2006年1月2日 15:04 (MST)"),
-	"en": newWording("password_link.en", "2 January 2006, 15:04 (MST)"),
+// wordings are by purpose and language.
+var wordings = map[string]map[string]wording{
+	store.MailPasswordLink:    newWordings("password_link"),
+	store.MailCertificateEnds: newWordings("certificate_ends"),
+}
+
+func newWordings(name string) map[string]wording {
+	return map[string]wording{
+		"ja": newWording(name+".ja", "2006年1月2日 15:04 (MST)"),
+		"en": newWording(name+".en", "2 January 2006, 15:04 (MST)"),
+	}
 }
 
 func newWording(name, timeLayout string) wording {
@@ -51,13 +59,14 @@ func newWording(name, timeLayout string) wording {
 
 // content is what the templates are filled with.
 type content struct {
-	Tenant, Name, URL, Expiry string
+	Tenant, Name, URL, Expiry, Fingerprint string
 }
 
 // message builds a mail with a text and an HTML part. It returns
 // store.ErrNotFound where the member or tenant has gone.
 func (s *Sender) message(ctx context.Context, transport *transport, mail store.Mail) (*gomail.Msg, error) {
-	if mail.Purpose != store.MailPasswordLink {
+	languages, ok := wordings[mail.Purpose]
+	if !ok {
 		return nil, fmt.Errorf("no template for mails of purpose %q", mail.Purpose)
 	}
 	account, err := s.options.Queue.Account(ctx, mail.Tenant, mail.Member)
@@ -68,20 +77,31 @@ func (s *Sender) message(ctx context.Context, transport *transport, mail store.M
 	if err != nil {
 		return nil, fmt.Errorf("tenant of the mail: %w", err)
 	}
-	var payload store.PasswordLinkPayload
-	if err := json.Unmarshal(mail.Payload, &payload); err != nil {
+	words, ok := languages[mail.Language]
+	if !ok {
+		words = languages["en"]
+	}
+	filled := content{Tenant: oneLine(tenant.DisplayName), Name: oneLine(account.Person.Display(mail.Language))}
+	at, err := s.fill(&filled, mail)
+	if err != nil {
 		return nil, fmt.Errorf("payload: %w", err)
 	}
-	words, ok := passwordLinkWordings[mail.Language]
-	if !ok {
-		words = passwordLinkWordings["en"]
+	filled.Expiry = at.In(location(account.TimeZone)).Format(words.timeLayout)
+	return words.message(transport, mail, filled)
+}
+
+// fill reads the purpose's own content, and returns the time that the mail tells of.
+func (s *Sender) fill(c *content, mail store.Mail) (time.Time, error) {
+	if mail.Purpose == store.MailCertificateEnds {
+		var payload store.CertificateEndsPayload
+		err := json.Unmarshal(mail.Payload, &payload)
+		c.URL, c.Fingerprint = endpoints.Metadata(s.options.ExternalURL, mail.Tenant), payload.Fingerprint
+		return payload.EndsAt, err
 	}
-	return words.message(transport, mail, content{
-		Tenant: oneLine(tenant.DisplayName),
-		Name:   oneLine(account.Person.Display(mail.Language)),
-		URL:    endpoints.PasswordLink(s.options.ExternalURL, payload.Token),
-		Expiry: payload.ExpiresAt.In(location(account.TimeZone)).Format(words.timeLayout),
-	})
+	var payload store.PasswordLinkPayload
+	err := json.Unmarshal(mail.Payload, &payload)
+	c.URL = endpoints.PasswordLink(s.options.ExternalURL, payload.Token)
+	return payload.ExpiresAt, err
 }
 
 func (w wording) message(transport *transport, mail store.Mail, c content) (*gomail.Msg, error) {

@@ -7,7 +7,11 @@ package saml
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"io"
 
 	"tegata.dev/tegata/internal/directory"
 )
@@ -20,27 +24,57 @@ var nameIDFormats = []directory.NameIDFormat{
 // bindings are those that messages are taken by.
 var bindings = []string{BindingHTTPRedirect, BindingHTTPPost}
 
-// Metadata is the tenant's EntityDescriptor (SAML metadata section 2.3.2),
-// media type application/samlmetadata+xml. It is unsigned and has the same
-// bytes for the same options.
-func (p *Provider) Metadata() []byte { return bytes.Clone(p.metadata) }
+// metadataLifetime is how long service providers may go by a document they have
+// read, as xs:duration: half of the shortest overlap of a rotation.
+const metadataLifetime = "PT1H"
 
-// renderMetadata keeps the schema's order: key, log-out services, name ID
-// formats, log-in services.
-func (p *Provider) renderMetadata() []byte {
+// Metadata is the tenant's EntityDescriptor (SAML metadata section 2.3.2),
+// media type application/samlmetadata+xml, signed by the key of the first
+// certificate in it. It has the same bytes for the same options, in every
+// process, and is made when it is asked for first.
+func (p *Provider) Metadata() ([]byte, error) {
+	document, err := p.metadata()
+	return bytes.Clone(document), err
+}
+
+// renderMetadata has an ID that follows from the content. It says no validUntil,
+// which would make it another document with each reading.
+func (p *Provider) renderMetadata() ([]byte, error) {
+	var content canonicalWriter
+	p.writeRole(&content)
+	sum := sha256.Sum256([]byte(p.own.id + "\x00" + content.String()))
+	id := "_" + hex.EncodeToString(sum[:16])
+
+	signer := *p.signers[directory.SHA256]
+	signer.key = repeatable{signer.key}
 	var w canonicalWriter
 	w.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n")
-	w.open("md:EntityDescriptor", attribute{"xmlns:md", namespaceMetadata}, attribute{"entityID", p.own.id})
+	err := signer.envelop(&w, id, func() {
+		w.open("md:EntityDescriptor", attribute{"xmlns:md", namespaceMetadata},
+			attribute{"ID", id}, attribute{"cacheDuration", metadataLifetime}, attribute{"entityID", p.own.id})
+	}, func() error {
+		w.WriteString(content.String())
+		w.close("md:EntityDescriptor")
+		return nil
+	})
+	return w.Bytes(), err
+}
+
+// writeRole keeps the schema's order: keys, log-out services, name ID formats,
+// log-in services.
+func (p *Provider) writeRole(w *canonicalWriter) {
 	w.open("md:IDPSSODescriptor",
 		attribute{"WantAuthnRequestsSigned", "false"},
 		attribute{"protocolSupportEnumeration", namespaceProtocol})
-	w.open("md:KeyDescriptor", attribute{"use", "signing"})
-	w.open("ds:KeyInfo", attribute{"xmlns:ds", namespaceSignature})
-	w.open("ds:X509Data")
-	w.element("ds:X509Certificate", base64.StdEncoding.EncodeToString(p.certificate))
-	w.close("ds:X509Data")
-	w.close("ds:KeyInfo")
-	w.close("md:KeyDescriptor")
+	for _, certificate := range p.certificates {
+		w.open("md:KeyDescriptor", attribute{"use", "signing"})
+		w.open("ds:KeyInfo", attribute{"xmlns:ds", namespaceSignature})
+		w.open("ds:X509Data")
+		w.element("ds:X509Certificate", base64.StdEncoding.EncodeToString(certificate))
+		w.close("ds:X509Data")
+		w.close("ds:KeyInfo")
+		w.close("md:KeyDescriptor")
+	}
 	for _, binding := range bindings {
 		w.element("md:SingleLogoutService", "", attribute{"Binding", binding}, attribute{"Location", p.singleLogoutURL})
 	}
@@ -51,6 +85,12 @@ func (p *Provider) renderMetadata() []byte {
 		w.element("md:SingleSignOnService", "", attribute{"Binding", binding}, attribute{"Location", p.singleSignOnURL})
 	}
 	w.close("md:IDPSSODescriptor")
-	w.close("md:EntityDescriptor")
-	return w.Bytes()
+}
+
+// repeatable signs the same digest alike each time (RFC 6979 for ECDSA).
+type repeatable struct{ crypto.Signer }
+
+// Sign implements crypto.Signer.
+func (r repeatable) Sign(_ io.Reader, digest []byte, options crypto.SignerOpts) ([]byte, error) {
+	return r.Signer.Sign(nil, digest, options)
 }

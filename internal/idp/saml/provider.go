@@ -10,9 +10,12 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"tegata.dev/tegata/internal/admin"
@@ -30,6 +33,9 @@ type ProviderOptions struct {
 	SingleLogoutURL string
 	// KeyPair signs; RSA or ECDSA, as keypair.ParseKeyPair takes it.
 	KeyPair admin.KeyPair
+	// Certificates, each PEM, are published beside KeyPair's: those of keys that
+	// will sign next and signed before.
+	Certificates [][]byte
 	// PairwiseKey makes pairwise name IDs; it may be nil where no app has such.
 	PairwiseKey []byte
 	// Now defaults to time.Now.
@@ -45,14 +51,15 @@ type Provider struct {
 	singleSignOnURL string
 	singleLogoutURL string
 	signers         map[directory.Hash]*signer
-	certificate     []byte
-	pairwiseKey     []byte
-	metadata        []byte
-	now             func() time.Time
-	random          io.Reader
+	// certificates are DER; the first one is of the key that signs.
+	certificates [][]byte
+	pairwiseKey  []byte
+	metadata     func() ([]byte, error)
+	now          func() time.Time
+	random       io.Reader
 }
 
-// NewProvider parses the key once and renders the metadata. It refuses a key
+// NewProvider parses the keys once. It refuses a key
 // pair as keypair.ParseKeyPair does, and takes an expired certificate.
 func NewProvider(o ProviderOptions) (*Provider, error) {
 	for _, name := range []string{o.EntityID, o.SingleSignOnURL, o.SingleLogoutURL} {
@@ -68,12 +75,16 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	published, err := publishedCertificates(certificate.Raw, o.Certificates)
+	if err != nil {
+		return nil, err
+	}
 	p := &Provider{
 		own:             newIssuer(o.EntityID),
 		singleSignOnURL: o.SingleSignOnURL,
 		singleLogoutURL: o.SingleLogoutURL,
 		signers:         signers,
-		certificate:     certificate.Raw,
+		certificates:    published,
 		pairwiseKey:     o.PairwiseKey,
 		now:             o.Now,
 		random:          o.Random,
@@ -84,7 +95,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if p.random == nil {
 		p.random = rand.Reader
 	}
-	p.metadata = p.renderMetadata()
+	p.metadata = sync.OnceValues(p.renderMetadata)
 	return p, nil
 }
 
@@ -92,7 +103,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 func (p *Provider) EntityID() string { return p.own.id }
 
 // Certificate is the one that belongs to the signing key, in DER.
-func (p *Provider) Certificate() []byte { return bytes.Clone(p.certificate) }
+func (p *Provider) Certificate() []byte { return bytes.Clone(p.certificates[0]) }
 
 // issuer is who speaks to the app.
 func (p *Provider) issuer(sp *ServiceProvider) *issuer { return cmp.Or(sp.issuer, p.own) }
@@ -107,4 +118,20 @@ func (p *Provider) newID() (string, error) {
 		return "", fmt.Errorf("reading random bytes for a SAML ID: %w", err)
 	}
 	return "_" + hex.EncodeToString(raw[:]), nil
+}
+
+// publishedCertificates are those of the metadata, DER, each once.
+func publishedCertificates(current []byte, others [][]byte) ([][]byte, error) {
+	all := [][]byte{current}
+	for _, text := range others {
+		info, err := keypair.InspectCertificate(text)
+		if err != nil {
+			return nil, fmt.Errorf("a certificate beside the signing one is unusable: %w", err)
+		}
+		block, _ := pem.Decode([]byte(info.PEM))
+		if !slices.ContainsFunc(all, func(other []byte) bool { return bytes.Equal(other, block.Bytes) }) {
+			all = append(all, block.Bytes)
+		}
+	}
+	return all, nil
 }

@@ -22,7 +22,7 @@ func serviceProvider(t *testing.T, provider *saml.Provider) *crewjam.ServiceProv
 	t.Helper()
 	g := NewWithT(t)
 	metadata := &crewjam.EntityDescriptor{}
-	g.Expect(xml.Unmarshal(provider.Metadata(), metadata)).To(Succeed())
+	g.Expect(xml.Unmarshal(metadataOf(t, provider), metadata)).To(Succeed())
 	acs, err := url.Parse(spACS)
 	g.Expect(err).NotTo(HaveOccurred())
 	return &crewjam.ServiceProvider{EntityID: spEntity, AcsURL: *acs, IDPMetadata: metadata}

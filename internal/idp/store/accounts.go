@@ -108,9 +108,9 @@ func (s *Store) loadTenant(ctx context.Context, slug string) (tenant *Tenant, pa
 	}
 	defer func() { _ = read.Rollback() }() // nothing was written
 	tenant = &Tenant{}
-	var body string
-	err = read.QueryRowContext(ctx, `SELECT revision, owner, body, certificate, private_key, pairwise_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
-		Scan(&tenant.Revision, &tenant.Owner, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey, &pairwiseKey)
+	var body, certificates string
+	err = read.QueryRowContext(ctx, `SELECT revision, owner, body, certificate, private_key, certificates, pairwise_key FROM tenants WHERE slug = $1 AND deleted_at IS NULL`, slug).
+		Scan(&tenant.Revision, &tenant.Owner, &body, &tenant.SigningKey.Certificate, &tenant.SigningKey.PrivateKey, &certificates, &pairwiseKey)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil, ErrNotFound
 	}
@@ -119,6 +119,9 @@ func (s *Store) loadTenant(ctx context.Context, slug string) (tenant *Tenant, pa
 	}
 	if err := json.Unmarshal([]byte(body), &tenant.Tenant); err != nil {
 		return nil, nil, fmt.Errorf("tenant %s: %w", slug, err)
+	}
+	if err := json.Unmarshal([]byte(certificates), &tenant.Certificates); err != nil {
+		return nil, nil, fmt.Errorf("certificates of tenant %s: %w", slug, err)
 	}
 	if tenant.SigningKey.PrivateKey, err = s.sealer.Open(tenant.SigningKey.PrivateKey, "tenants.private_key", slug); err != nil {
 		return nil, nil, fmt.Errorf("signing key of tenant %s: %w", slug, err)

@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tegata.dev/tegata/internal/admin"
@@ -82,12 +83,18 @@ func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) 
 		return err
 	}
 	certificate := append([]byte{}, change.Tenant.SigningKey.Certificate...) // never NULL
-	written, err := b.exec(b.ctx, `INSERT INTO tenants (slug, owner, digest, revision, body, certificate, private_key, deleted_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)
+	certificates, err := json.Marshal(slices.Concat([][]byte{}, change.Tenant.Certificates))
+	if err != nil {
+		return err
+	}
+	written, err := b.exec(b.ctx, `INSERT INTO tenants (slug, owner, digest, revision, body, certificate, private_key, certificates, certificate_ends, deleted_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL)
 		ON CONFLICT (slug) DO UPDATE SET owner = excluded.owner, digest = excluded.digest, body = excluded.body,
-			certificate = excluded.certificate, private_key = excluded.private_key, deleted_at = NULL
+			certificate = excluded.certificate, private_key = excluded.private_key,
+			certificates = excluded.certificates, certificate_ends = excluded.certificate_ends, deleted_at = NULL
 		WHERE tenants.owner = excluded.owner OR tenants.deleted_at IS NOT NULL`,
-		slug, change.Owner, digest, b.now, string(body), certificate, sealed)
+		slug, change.Owner, digest, b.now, string(body), certificate, sealed,
+		string(certificates), toMillis(change.Tenant.CertificateEnds))
 	if err == nil && written == 0 {
 		return fmt.Errorf("another Tenant took slug %s at the same moment", slug)
 	}
@@ -129,7 +136,7 @@ func (b *batch) deleteTenant(change admin.Change) (admin.Result, error) {
 	if err := b.forgetTemporaryPasswords(slug, ""); err != nil {
 		return admin.Result{}, err
 	}
-	if _, err := b.exec(b.ctx, `UPDATE tenants SET deleted_at = $1, digest = '', certificate = $2, private_key = $2 WHERE slug = $3`, b.now, []byte{}, slug); err != nil {
+	if _, err := b.exec(b.ctx, `UPDATE tenants SET deleted_at = $1, digest = '', certificate = $2, private_key = $2, certificates = '[]', certificate_ends = 0 WHERE slug = $3`, b.now, []byte{}, slug); err != nil {
 		return admin.Result{}, err
 	}
 	b.freed[slugResource(slug)] = true

@@ -17,12 +17,14 @@ const cleanupChunk = 5000
 // Cleanup removes what has run out: sessions, flows, links and their mails,
 // attempts, members and tenants deleted longer than the retention, old audit
 // entries. A temporary password or link that has expired since the last call
-// gives one notice. Several processes may run it at once.
+// gives one notice, and a signing certificate that ends soon is told of by mail.
+// Several processes may run it at once.
 func (s *Store) Cleanup(ctx context.Context) error {
 	now := s.options.Now().UnixMilli()
 	deletedBefore := now - s.options.DeletedRetention.Milliseconds()
 	return errors.Join(
 		s.noticeExpiries(ctx),
+		s.warnOfCertificates(ctx),
 		s.remove(ctx, `DELETE FROM sessions WHERE token_hash IN (SELECT token_hash FROM sessions WHERE expires_at <= $1 LIMIT $2)`, now),
 		s.remove(ctx, `DELETE FROM flows WHERE id_hash IN (SELECT id_hash FROM flows WHERE expires_at <= $1 LIMIT $2)`, now),
 		s.remove(ctx, `DELETE FROM password_links WHERE token_hash IN (SELECT token_hash FROM password_links WHERE expires_at <= $1 LIMIT $2)`, now),

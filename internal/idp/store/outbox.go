@@ -80,32 +80,32 @@ func scanMail(rows *sql.Rows) (Mail, error) {
 	return m, err
 }
 
-// MailSent removes a mail from the outbox and clears the member's mail error.
+// MailSent removes a mail from the outbox and clears the member's mail error,
+// which tells of password mails.
 // A mail that is gone, because its link died meanwhile, is no error.
 func (s *Store) MailSent(ctx context.Context, id string) error {
 	return s.write(ctx, func(t *tx) error {
-		var tenant, member string
-		err := t.QueryRowContext(ctx, `DELETE FROM outbox WHERE id = $1 RETURNING tenant, member`, id).Scan(&tenant, &member)
+		var tenant, member, purpose string
+		err := t.QueryRowContext(ctx, `DELETE FROM outbox WHERE id = $1 RETURNING tenant, member, purpose`, id).Scan(&tenant, &member, &purpose)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
-		if err != nil {
+		if err != nil || purpose != MailPasswordLink {
 			return err
 		}
 		return t.setMailError(ctx, tenant, member, "")
 	})
 }
 
-// MailFailed notes why a mail could not be sent and when it is tried again. It
-// gives up, and keeps the reason on the member, where the link in the mail
-// expires before that.
+// MailFailed notes why a mail could not be sent and when it is tried again; of a
+// password mail on the member too. It gives up where the mail expires before that.
 func (s *Store) MailFailed(ctx context.Context, id, reason string, retryAt time.Time) error {
 	reason = clean(reason, maxReason)
 	return s.write(ctx, func(t *tx) error {
-		var tenant, member string
+		var tenant, member, purpose string
 		var expiresAt int64
-		err := t.QueryRowContext(ctx, `UPDATE outbox SET due_at = $1 WHERE id = $2 RETURNING tenant, member, expires_at`, retryAt.UnixMilli(), id).
-			Scan(&tenant, &member, &expiresAt)
+		err := t.QueryRowContext(ctx, `UPDATE outbox SET due_at = $1, error = $2 WHERE id = $3 RETURNING tenant, member, purpose, expires_at`,
+			retryAt.UnixMilli(), reason, id).Scan(&tenant, &member, &purpose, &expiresAt)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -117,6 +117,9 @@ func (s *Store) MailFailed(ctx context.Context, id, reason string, retryAt time.
 				return err
 			}
 			reason = fmt.Sprintf("gave up: %s", reason)
+		}
+		if purpose != MailPasswordLink {
+			return nil
 		}
 		return t.setMailError(ctx, tenant, member, reason)
 	})
@@ -134,9 +137,7 @@ func (t *tx) setMailError(ctx context.Context, tenant, member, reason string) er
 // CountMails counts the mails of the outbox that can still be sent: waiting ones
 // have not failed yet, failing ones have and are tried again.
 func (s *Store) CountMails(ctx context.Context) (waiting, failing int, err error) {
-	// A member has at most one mail, as a new link kills the earlier one's.
-	err = s.reader.QueryRowContext(ctx, `SELECT count(*), count(CASE WHEN m.mail_error <> '' THEN 1 END)
-		FROM outbox o JOIN members m ON m.tenant = o.tenant AND m.name = o.member WHERE o.expires_at > $1`,
+	err = s.reader.QueryRowContext(ctx, `SELECT count(*), count(CASE WHEN error <> '' THEN 1 END) FROM outbox WHERE expires_at > $1`,
 		s.options.Now().UnixMilli()).Scan(&waiting, &failing)
 	return waiting - failing, failing, describe(err)
 }

@@ -194,7 +194,7 @@ func (t *tx) dropLinks(ctx context.Context, member admin.Key) error {
 	if _, err := t.exec(ctx, `DELETE FROM password_links WHERE tenant = $1 AND member = $2`, member.Tenant, member.Name); err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, `DELETE FROM outbox WHERE tenant = $1 AND member = $2`, member.Tenant, member.Name)
+	_, err := t.exec(ctx, `DELETE FROM outbox WHERE tenant = $1 AND member = $2 AND purpose = $3`, member.Tenant, member.Name, MailPasswordLink)
 	return err
 }
 

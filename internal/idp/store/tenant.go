@@ -24,6 +24,8 @@ type Tenant struct {
 	// Apps are sorted by kind and name. Icon.Data is nil, Icon.ContentType kept; see Store.Image.
 	Apps       []directory.App
 	SigningKey admin.KeyPair
+	// Certificates, each PEM, are published beside SigningKey's.
+	Certificates [][]byte
 	// PairwiseKey is what pairwise name IDs are made with; nil where no app has such.
 	PairwiseKey []byte
 	// Revision grows with each change of any of this.

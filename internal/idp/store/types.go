@@ -87,7 +87,7 @@ type Session struct {
 // Mail is one mail of the outbox, claimed by this process.
 type Mail struct {
 	ID string
-	// Purpose says which template it is; MailPasswordLink is the only one.
+	// Purpose says which template it is; MailPasswordLink or MailCertificateEnds.
 	Purpose  string
 	To       string
 	Language string

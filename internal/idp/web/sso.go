@@ -6,9 +6,13 @@ SPDX-License-Identifier: Apache-2.0
 package web
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
@@ -46,7 +50,7 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 			EntityID:        endpoints.Issuer(s.origin, tenant.Slug),
 			SingleSignOnURL: endpoints.SingleSignOn(s.origin, tenant.Slug),
 			SingleLogoutURL: endpoints.SingleLogout(s.origin, tenant.Slug),
-			KeyPair:         tenant.SigningKey, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
+			KeyPair:         tenant.SigningKey, Certificates: tenant.Certificates, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
 		})
 	})
 	if err != nil {
@@ -79,11 +83,17 @@ func (s *Site) metadata(v *visit) error {
 	if err != nil {
 		return err
 	}
+	document, err := provider.Metadata()
+	if err != nil {
+		return fmt.Errorf("render metadata: %w", err)
+	}
+	sum := sha256.Sum256(document)
 	header := v.w.Header()
 	header.Set("Content-Type", "application/samlmetadata+xml")
 	header.Set("Cache-Control", "public, max-age=300")
-	_, err = v.w.Write(provider.Metadata())
-	return err
+	header.Set("ETag", `"`+base64.RawURLEncoding.EncodeToString(sum[:])+`"`)
+	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(document))
+	return nil
 }
 
 func (s *Site) redirectBinding(v *visit) error {
