@@ -49,6 +49,7 @@ func TestEverythingAppliedAtOnceBecomesCurrent(t *testing.T) {
 	p.Eventually(func(g Gomega) {
 		p.refresh(app)
 		g.Expect(app.Status.SingleSignOnURL).To(Equal(p.url + "/saml/acme/sso"))
+		g.Expect(app.Status.SingleLogoutURL).To(Equal(p.url + "/saml/acme/slo"))
 		g.Expect(app.Status.InitiateURL).To(Equal(p.url + "/saml/acme/apps/wiki"))
 		g.Expect(app.Status.Certificates).To(Equal(tenant.Status.Certificates))
 	}, patience, glance).Should(Succeed())

@@ -19,6 +19,8 @@ const (
 	sessionCookie  = "tegata-session"
 	csrfCookie     = "tegata-csrf"
 	languageCookie = "tegata-language"
+	// logoutCookie leads back to a log-out that an app keeps from going on.
+	logoutCookie = "tegata-logout"
 )
 
 // cookieName adds the __Host- prefix, which browsers accept over https only.

@@ -22,6 +22,8 @@ type loginBody struct {
 	App, Tenant string
 	Error       string
 	Notice      string
+	// Logout is the page of a log-out that is not finished.
+	Logout string
 }
 
 // notices are what /login?notice= may ask to be said.
@@ -72,6 +74,10 @@ func (v *visit) renderLogin(status int, f *flow, body loginBody) error {
 			return err
 		}
 		body.App, body.Tenant = app.DisplayName, tenant.DisplayName
+	}
+	var err error
+	if body.Logout, err = v.openLogout(); err != nil {
+		return err
 	}
 	// The page is for whoever logs in, not for whoever is.
 	v.account = nil

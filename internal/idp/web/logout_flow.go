@@ -118,7 +118,7 @@ func (v *visit) readLogout(id string) (*logoutFlow, error) {
 	return &logoutFlow{logout: f.Logout, id: id, before: body}, nil
 }
 
-// startLogout keeps a log-out under way.
+// startLogout keeps a log-out under way, and gives the browser the way back to it.
 func (v *visit) startLogout(l *logout) (*logoutFlow, error) {
 	f := &flow{StartedAt: v.site.Now(), Logout: l}
 	body, err := json.Marshal(f)
@@ -126,7 +126,31 @@ func (v *visit) startLogout(l *logout) (*logoutFlow, error) {
 		return nil, fmt.Errorf("marshal flow: %w", err)
 	}
 	id, err := v.saveFlow(f)
-	return &logoutFlow{logout: l, id: id, before: body}, err
+	if err != nil {
+		return nil, err
+	}
+	if l.Request == nil {
+		v.site.setCookie(v.w, logoutCookie, id, int(flowLifetime.Seconds()))
+	}
+	return &logoutFlow{logout: l, id: id, before: body}, nil
+}
+
+// openLogout is the page of a log-out that this browser has not finished: an
+// app was told and never sent the browser back. It is empty where there is none.
+func (v *visit) openLogout() (string, error) {
+	id := v.site.readCookie(v.r, logoutCookie)
+	if id == "" {
+		return "", nil
+	}
+	f, err := v.readLogout(id)
+	if err != nil && !errors.Is(err, errPageNotFound) {
+		return "", err
+	}
+	if err == nil && f.in(logoutWaiting, logoutAsked) {
+		return logoutURL(id), nil
+	}
+	v.site.setCookie(v.w, logoutCookie, "", -1)
+	return "", nil
 }
 
 // save keeps what has changed; false where somebody else was faster.

@@ -95,12 +95,14 @@ func TestLogOutSaysWhatFailed(t *testing.T) {
 	w.Expect(shown.text()).To(And(ContainSubstring("App chat Could not log you out"), ContainSubstring("App files Cannot be logged out of from here"),
 		ContainSubstring("App mail Has not answered yet"), ContainSubstring("App wiki Not told yet")))
 	w.Expect(shown.body).To(ContainSubstring(`href="` + overview + `/next"`))
+	w.Expect(b.get("/login").body).To(ContainSubstring(`href="`+overview+`"`), "the way back, where an app keeps the browser")
 
 	done := wiki.confirm(b, b.get(overview+"/next"), index)
 	w.Expect(done.text()).To(And(ContainSubstring("but not of every app"), ContainSubstring("App mail Has not answered App wiki Logged out")))
 	w.Expect(w.counted("tegata_idp_saml_logouts_total", "partial")).To(Equal(1.0))
 	w.Expect(w.audits()[:5]).To(Equal([]string{admin.SingleLogoutSucceeded, admin.SingleLogoutFailed, admin.SingleLogoutFailed, admin.SingleLogoutFailed, admin.LoggedOut}))
 
+	w.Expect(b.get("/login").body).NotTo(ContainSubstring("/logout/"))
 	answer := silent.query("SAMLResponse", silent.responseXML(late, saml.StatusSuccess), "")
 	w.Expect(b.get(answer).text()).To(ContainSubstring("App mail Logged out"), "a late answer counts")
 	w.Expect(b.get(answer).status).To(Equal(http.StatusBadRequest), "once")
@@ -121,7 +123,9 @@ func TestLogOutByAnApp(t *testing.T) {
 				}
 				const relayState = `https://evil.example/?a=1&b="é"`
 				hop := wiki.send(sender, "SAMLRequest", wiki.requestXML("_theirs", sessionIndex(index)), relayState)
-				w.Expect(hop.header.Values("Set-Cookie")).To(HaveLen(map[bool]int{true: 1}[first == directory.BindingHTTPRedirect]), "the session's cookie goes where it came, and none is made")
+				cookies := strings.Join(hop.header.Values("Set-Cookie"), "\n")
+				w.Expect(strings.Contains(cookies, "tegata-session=;")).To(Equal(first == directory.BindingHTTPRedirect), "the session's cookie goes where it came")
+				w.Expect(cookies).NotTo(ContainSubstring("tegata-csrf"), "a post from elsewhere comes without the one that the browser has")
 				w.Expect(b.get("/").path()).To(Equal("/login"), "the session here ended first")
 				back := chat.confirm(b, hop, index)
 				w.Expect(wiki.answered(back, "_theirs", relayState)).To(Equal(success))
