@@ -30,7 +30,7 @@ func TestMellonAndTheClock(t *testing.T) {
 	}{
 		"a little ahead":  {ahead: 90 * time.Second},
 		"a little behind": {ahead: -4 * time.Minute},
-		"too far ahead":   {ahead: 150 * time.Second, reason: "NotBefore in Condition was in the future"},
+		"too far ahead":   {ahead: 10 * time.Minute, reason: "NotBefore in Condition was in the future"},
 		"too far behind":  {ahead: -7 * time.Minute, reason: "NotOnOrAfter in SubjectConfirmationData was in the past"},
 	} {
 		t.Run(name, func(t *testing.T) {

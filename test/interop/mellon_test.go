@@ -31,7 +31,7 @@ const (
 	// modules is where Debian puts them.
 	modules = "/usr/lib/apache2/modules"
 	// startPatience bounds the start of a service provider.
-	startPatience = 20 * time.Second
+	startPatience = time.Minute
 )
 
 // mellonOptions are what differs between the cases.
