@@ -108,24 +108,31 @@ func TestMellonRefusesAnAssertionForAnotherApp(t *testing.T) {
 	m.refused(page, http.StatusBadRequest, "Invalid Audience in Conditions")
 }
 
-// TestMellonAcrossARotation: with both keys in the metadata it takes what
-// either signs; one that it was not told of it refuses.
+// TestMellonAcrossARotation: by the metadata of when the next key was announced
+// it takes what either signs; a key that it was not told of it refuses.
 func TestMellonAcrossARotation(t *testing.T) {
 	w := newWorld(t)
 	next := mustGenerate(keypair.RSA2048)
-	m := newMellon(w, mellonOptions{IdPMetadata: func(metadata string) string {
-		descriptor := regexp.MustCompile(`(?s)<md:KeyDescriptor.*?</md:KeyDescriptor>`).FindString(metadata)
-		w.Expect(descriptor).NotTo(BeEmpty())
-		return strings.Replace(metadata, descriptor, descriptor+strings.Replace(descriptor, base64Of(w.key.Certificate), base64Of(next.Certificate), 1), 1)
-	}}, nil)
+	w.announced = [][]byte{next.Certificate}
+	w.publishTenant()
+	m := newMellon(w, mellonOptions{TrustMetadata: true}, nil)
 	m.expectMember(m.logInTo(formclient.New(), deepLink), mail)
-	w.key = next
+	w.key, w.announced = next, [][]byte{w.key.Certificate}
 	w.publishTenant()
 	m.expectMember(m.logInTo(formclient.New(), deepLink), mail)
-	w.key = mustGenerate(keypair.RSA2048)
+	w.key, w.announced = mustGenerate(keypair.RSA2048), nil
 	w.publishTenant()
 	browser := formclient.New()
 	m.refused(m.relay(browser, m.logIn(browser, m.visit(browser, m.URL+deepLink))), http.StatusBadRequest, "Lasso error")
+}
+
+// TestMellonVerifiesMetadata: by the certificate that its administrator was
+// given; what was changed on the way it does not use.
+func TestMellonVerifiesMetadata(t *testing.T) {
+	w := newWorld(t)
+	m := newMellon(w, mellonOptions{TrustMetadata: true, IdPMetadata: replace("/sso", "/elsewhere")}, nil)
+	page := m.visit(formclient.New(), m.URL+deepLink)
+	m.refused(page, http.StatusInternalServerError, "Failed to verify signature")
 }
 
 func replace(what, by string) func(string) string {

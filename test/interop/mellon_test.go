@@ -7,7 +7,6 @@ package interop
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -44,6 +43,8 @@ type mellonOptions struct {
 	OwnMetadata bool
 	// IdPMetadata changes what it knows of the IdP; nil is what the IdP publishes.
 	IdPMetadata func(string) string
+	// TrustMetadata takes the IdP's metadata only with a signature by its key.
+	TrustMetadata bool
 	// Directives are more lines for the whole site.
 	Directives string
 }
@@ -111,7 +112,7 @@ ScriptAlias /secret "{{.Directory}}/environment"
 	MellonIdP IDP
 	MellonSPPrivateKeyFile "{{.Directory}}/sp.key"
 	MellonSPCertFile "{{.Directory}}/sp.crt"
-	MellonIdPMetadataFile "{{.Directory}}/idp.xml"
+	MellonIdPMetadataFile "{{.Directory}}/idp.xml"{{if .TrustMetadata}} "{{.Directory}}/idp.crt"{{end}}
 {{if .OwnMetadata}}	MellonSPentityId "{{.EntityID}}"
 {{else}}	MellonSPMetadataFile "{{.Directory}}/sp.xml"
 {{end}}{{.Directives}}
@@ -168,6 +169,7 @@ func (m *mellon) write() {
 		metadata = m.IdPMetadata(metadata)
 	}
 	m.file("idp.xml", 0o644, metadata)
+	m.file("idp.crt", 0o644, string(m.world.key.Certificate))
 	m.file("sp.crt", 0o644, string(m.key.Certificate))
 	m.file("sp.key", 0o600, string(m.key.PrivateKey))
 	m.file("sp.xml", 0o644, m.render(mellonMetadata))
@@ -208,11 +210,7 @@ func (m *mellon) start() {
 		if err != nil {
 			return err
 		}
-		defer response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("status %d", response.StatusCode)
-		}
-		return nil
+		return response.Body.Close()
 	}, startPatience, 20*time.Millisecond).Should(Succeed(), m.log)
 }
 

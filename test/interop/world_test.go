@@ -44,6 +44,8 @@ type world struct {
 	admin admin.Service
 	url   string
 	key   admin.KeyPair
+	// announced are certificates that are published beside the key's.
+	announced [][]byte
 	// ahead is how far the IdP's clock is ahead of everybody else's.
 	ahead atomic.Int64
 	// password is what the member logs in with now.
@@ -116,7 +118,7 @@ func (w *world) publish() {
 // publishTenant declares the tenant with the key of now.
 func (w *world) publishTenant() {
 	w.apply(admin.Change{Key: admin.Key{Kind: admin.KindTenant, Tenant: tenant}, Tenant: &admin.Tenant{
-		SigningKey: w.key,
+		SigningKey: w.key, Certificates: w.announced,
 		Tenant: directory.Tenant{
 			Slug: tenant, DisplayName: "株式会社アクメ", TimeZone: "Asia/Tokyo", Language: "ja", Plan: directory.PlanPlus,
 			Attributes: []directory.AttributeDefinition{{Name: "employeeNumber", DisplayName: "社員番号", Unique: true}},

@@ -24,6 +24,7 @@ import (
 const (
 	responseSignature  = `/*[local-name()='Response']/*[local-name()='Signature']`
 	assertionSignature = `//*[local-name()='Assertion']/*[local-name()='Signature']`
+	metadataSignature  = `/*[local-name()='EntityDescriptor']/*[local-name()='Signature']`
 )
 
 // xmlsec1 runs the tool on a document. It shares no code with us: libxml2's
@@ -47,6 +48,7 @@ func (w *world) verify(document, signature string) error {
 	return w.xmlsec1(document, "--verify", "--pubkey-cert-pem", certificate,
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:protocol:Response",
 		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:assertion:Assertion",
+		"--id-attr:ID", "urn:oasis:names:tc:SAML:2.0:metadata:EntityDescriptor",
 		"--node-xpath", signature)
 }
 
@@ -88,6 +90,8 @@ func TestXmlsecVerifies(t *testing.T) {
 	} {
 		w.key = mustGenerate(algorithm)
 		w.publishTenant()
+		w.Expect(w.verify(w.metadata(), metadataSignature)).To(Succeed())
+		w.Expect(w.verify(replace("/sso", "/elsewhere")(w.metadata()), metadataSignature)).NotTo(Succeed())
 		for _, hash := range []directory.Hash{directory.SHA256, directory.SHA384, directory.SHA512, directory.SHA1} {
 			t.Run(string(algorithm)+" "+string(hash), func(t *testing.T) {
 				w := &world{WithT: NewWithT(t), t: t, admin: w.admin, url: w.url, key: w.key, password: w.password}
