@@ -92,6 +92,7 @@ func (p *place) runPhases(t *testing.T) {
 	disturb("database restarted", asksToComeAgain, func(p *place) { p.database("restart") })
 	disturb("database away", asksToComeAgain, (*place).stopDatabase)
 	p.Expect(p.restarts()).To(Equal(restarts), "pods restarted because the database was away")
+	p.in(t).awaitServing() // every status is as it was
 	p.reportMemory("after load", systemNamespace, idpPods)
 	p.reportMemory("after load", systemNamespace, operatorPods)
 }
