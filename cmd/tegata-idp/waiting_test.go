@@ -192,9 +192,9 @@ func TestSaysWhyItWaits(t *testing.T) {
 			test.prepare(t, path)
 			p := begin(t, "--sqlite="+path)
 			p.Eventually(p.unavailable, 10*time.Second).Should(ContainSubstring(test.want))
-			p.Expect(p.log.String()).To(ContainSubstring(test.want))
+			p.Eventually(p.log.String, 10*time.Second).Should(ContainSubstring(test.want))
 			p.stop()
-			p.Eventually(p.code, time.Second).Should(Receive(Equal(0)), "a termination is not an error")
+			p.Eventually(p.code, 10*time.Second).Should(Receive(Equal(0)), "a termination is not an error")
 			p.code <- 0 // for the cleanup
 		})
 	}

