@@ -244,7 +244,10 @@ func (p *place) serving(server *v1alpha1.IdentityServer) string {
 // event tells of it: something that it does watch is deleted.
 func (p *place) wake() {
 	p.t.Helper()
-	p.remove(&corev1.Service{ObjectMeta: p.meta("id-idp-metrics")})
+	// The one before may be on its way back still.
+	p.Eventually(func() error {
+		return p.k8s.Delete(ctx, &corev1.Service{ObjectMeta: p.meta("id-idp-metrics")})
+	}, patience, glance).Should(Succeed())
 }
 
 // in is the same place, failing the subtest t.
