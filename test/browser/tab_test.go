@@ -56,17 +56,31 @@ func openTab(parent context.Context, t *testing.T, l look, option chromedp.Conte
 	p := &tab{WithT: NewWithT(t), t: t, look: l, console: &console{}}
 	ctx, stop := chromedp.NewContext(parent, option, chromedp.WithListener(p.console.listen))
 	p.ctx = ctx
+	// A tab that a page opened may be on its way to another one still, which cuts commands off.
 	// The tab lives as long as the context of its first step, which has no limit therefore.
-	p.Expect(chromedp.Do(ctx)).To(Succeed())
-	p.do(chromedp.EmulateViewport(l.width, l.height, func(metrics *emulation.SetDeviceMetricsOverrideParams, touch *emulation.SetTouchEmulationEnabledParams) {
-		metrics.Mobile, touch.Enabled = l.phone(), l.phone()
-	}))
-	command(p, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": l.language}})
+	p.Eventually(func() error { return chromedp.Do(ctx) }, patience, interval).Should(Succeed())
+	p.Eventually(p.equip, patience, interval).Should(Succeed())
 	t.Cleanup(func() {
 		stop()
 		NewWithT(t).Expect(p.console.all()).To(BeEmpty(), "the browser complained")
 	})
 	return p
+}
+
+// equip gives the tab the size and the language of its look.
+func (p *tab) equip() error {
+	ctx, stop := p.limited()
+	defer stop()
+	err := chromedp.Do(ctx, chromedp.EmulateViewport(p.look.width, p.look.height,
+		func(metrics *emulation.SetDeviceMetricsOverrideParams, touch *emulation.SetTouchEmulationEnabledParams) {
+			metrics.Mobile, touch.Enabled = p.look.phone(), p.look.phone()
+		}))
+	if err != nil {
+		return err
+	}
+	headers := network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": p.look.language}}
+	_, err = chromedp.Call(ctx, network.SetExtraHTTPHeaders, headers)
+	return err
 }
 
 // limited is the context of one step, so that a browser that hangs fails its test.
@@ -96,6 +110,20 @@ func evaluate[T any](p *tab, script string) T {
 	defer stop()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script))
 	p.Expect(err).NotTo(HaveOccurred(), script)
+	return value
+}
+
+// read is evaluate for scripts that change nothing: a page that goes on by
+// itself may cut them off, and then the next page answers.
+func read[T any](p *tab, script string) T {
+	p.t.Helper()
+	var value T
+	p.Eventually(func() (err error) {
+		ctx, stop := p.limited()
+		defer stop()
+		value, err = chromedp.Run(ctx, chromedp.Evaluate[T](script))
+		return err
+	}, patience, interval).Should(Succeed(), script)
 	return value
 }
 
@@ -130,7 +158,7 @@ func (p *tab) arrive(address string) {
 	p.settle()
 }
 
-func (p *tab) location() string { return evaluate[string](p, "location.href") }
+func (p *tab) location() string { return read[string](p, "location.href") }
 
 // status is the HTTP status of the page.
 func (p *tab) status() int {
@@ -142,7 +170,7 @@ func (p *tab) heading() string { return p.textOf("h1") }
 // textOf is the visible text of the element.
 func (p *tab) textOf(selector string) string {
 	p.t.Helper()
-	return evaluate[string](p, fmt.Sprintf("document.querySelector(%s)?.innerText ?? ''", strconv.Quote(selector)))
+	return read[string](p, fmt.Sprintf("document.querySelector(%s)?.innerText ?? ''", strconv.Quote(selector)))
 }
 
 func (p *tab) valueOf(selector string) string {
