@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
@@ -25,21 +23,8 @@ func readImage(ctx context.Context, reader client.Reader, namespace string, sour
 		return nil, true
 	}
 	ref := source.ConfigMapRef
-	configMap := &corev1.ConfigMap{}
-	err := reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, configMap)
-	switch {
-	case apierrors.IsNotFound(err):
-		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
-			fmt.Sprintf("ConfigMap %q does not exist in this namespace; create it or correct %s.", ref.Name, field)))
-		return nil, false
-	case err != nil:
-		report.Add(readFailed("A ConfigMap", err))
-		return nil, false
-	}
-	data, found := configMap.BinaryData[ref.Key]
-	if !found {
-		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
-			fmt.Sprintf("ConfigMap %q has no key %q in its binaryData; add it or correct %s.", ref.Name, ref.Key, field)))
+	data, ok := readConfigMapKey(ctx, reader, namespace, ref, field, report)
+	if !ok {
 		return nil, false
 	}
 	image, err := directory.ParseImage(data)

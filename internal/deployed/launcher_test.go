@@ -9,8 +9,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -75,6 +77,28 @@ func TestTrustIsKeptAndRenewed(t *testing.T) {
 	g.Expect(ensure().same(renewed)).To(BeFalse(), "an authority that runs out is replaced")
 	g.Expect(l.Stop(t.Context(), server)).To(Succeed())
 	g.Expect(l.known(server).Service).To(BeNil())
+}
+
+// TestSilentServerHoldsNobody: the server takes connections and says nothing.
+func TestSilentServerHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		clock := now
+		l := launcher(t, &clock)
+		l.options.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			return ours, nil
+		}
+		secured, err := l.ensureTrust(t.Context(), server, sqlite().Deployment.Owner)
+		g.Expect(err).NotTo(HaveOccurred())
+		silent := l.connect(server, "https://10.0.0.1:8443", "a", secured)
+		start := time.Now()
+		_, err = silent.service.Apply(t.Context(), []admin.Change{{Key: admin.Key{Kind: admin.KindTenant, Tenant: "acme"}}})
+		g.Expect(err).To(HaveOccurred())
+		g.Expect(time.Since(start)).To(Equal(callTimeout), "of the bubble's own clock")
+		silent.http.CloseIdleConnections()
+	})
 }
 
 func secretOf(t *testing.T, l *Launcher, name string) *corev1.Secret {

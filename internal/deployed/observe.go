@@ -25,6 +25,10 @@ import (
 const (
 	// aboutTimeout bounds the question what serves.
 	aboutTimeout = 5 * time.Second
+	// callTimeout bounds every call, so that a server that takes calls and never
+	// answers holds no worker, which other servers' objects need too. A question for
+	// notices stays open for half of it, and publishing takes seconds.
+	callTimeout = time.Minute
 	// maxVersion is how long status.version may be.
 	maxVersion = 64
 )
@@ -62,7 +66,7 @@ func (l *Launcher) observe(ctx context.Context, name types.NamespacedName, confi
 	}
 	progress := fmt.Sprintf("%d of %d pods are up to date and ready", min(workload.Status.UpdatedReplicas, workload.Status.ReadyReplicas), config.Deployment.Replicas)
 	if serving.Service != nil && !serving.Failing {
-		progress += "; " + "version " + cmp.Or(serving.Version, "unknown") + " serves meanwhile"
+		progress += "; version " + cmp.Or(serving.Version, "unknown") + " serves meanwhile"
 	}
 	if found.failing || serving.Failing {
 		serving.Waiting = strings.TrimSpace(fmt.Sprintf("%s Rolling out %s: %s.", cmp.Or(found.text, serving.Waiting), target, progress))
@@ -146,7 +150,7 @@ func (l *Launcher) connect(name types.NamespacedName, address, image string, sec
 		}
 		old.http.CloseIdleConnections()
 	}
-	httpClient := &http.Client{Transport: l.transport(name, secured)}
+	httpClient := &http.Client{Transport: l.transport(name, secured), Timeout: callTimeout}
 	l.running[name] = &connection{service: admin.NewClient(address, httpClient), http: httpClient, address: address, image: image, trust: secured}
 	return l.running[name]
 }

@@ -15,6 +15,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"tegata.dev/tegata/internal/samlxml"
+	"tegata.dev/tegata/internal/samlxml/xmlsectest"
 )
 
 const (
@@ -45,7 +46,7 @@ func template(signatureMethod, digestMethod, inclusive, content string) string {
 func TestVerifiesWhatXmlsecSigns(t *testing.T) {
 	rsaSigner := rsaKey(t)
 	for name, test := range map[string]struct {
-		key                       *key
+		key                       key
 		signature, digest, prefix string
 		policy                    samlxml.Policy
 	}{
@@ -59,7 +60,7 @@ func TestVerifiesWhatXmlsecSigns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			signed := xmlsecSign(t, test.key, template(test.signature, test.digest, test.prefix, "<saml:X xs:y='1'>\r\n&#13;</saml:X>"))
+			signed := xmlsectest.Sign(t, test.key.Signer, template(test.signature, test.digest, test.prefix, "<saml:X xs:y='1'>\r\n&#13;</saml:X>"))
 			g.Expect(parse(t, signed).VerifyEnveloped(test.key.public(), test.policy)).To(Succeed(), signed)
 			g.Expect(parse(t, signed).VerifyEnveloped(append(rsaKey(t).public(), test.key.public()...), test.policy)).To(Succeed(), "any of the keys")
 			g.Expect(parse(t, strings.Replace(signed, "urn:sp", "urn:ps", 1)).VerifyEnveloped(test.key.public(), test.policy)).
@@ -82,7 +83,7 @@ func TestCanonicalFormAgainstLibxml2(t *testing.T) {
 		if _, err := samlxml.Parse([]byte(unsigned), limits); err != nil {
 			continue
 		}
-		signed := xmlsecSign(t, signer, unsigned)
+		signed := xmlsectest.Sign(t, signer.Signer, unsigned)
 		NewWithT(t).Expect(parse(t, signed).VerifyEnveloped(signer.public(), samlxml.Policy{})).To(Succeed(), signed)
 	}
 }
@@ -90,7 +91,7 @@ func TestCanonicalFormAgainstLibxml2(t *testing.T) {
 // TestForgedSignatures: sections 4A and 4B of the catalogue of attacks, on a genuine signature.
 func TestForgedSignatures(t *testing.T) {
 	signer := rsaKey(t)
-	genuine := xmlsecSign(t, signer, template(more+"rsa-sha256", xmlenc+"sha256", "", ""))
+	genuine := xmlsectest.Sign(t, signer.Signer, template(more+"rsa-sha256", xmlenc+"sha256", "", ""))
 	root := genuine[strings.Index(genuine, "<samlp:"):]
 	signature := genuine[strings.Index(genuine, "<ds:Signature "):strings.Index(genuine, "</samlp:")]
 	unsigned := strings.Replace(root, signature, "", 1)
@@ -148,7 +149,7 @@ func TestDetachedSignatures(t *testing.T) {
 	signer := rsaKey(t)
 	hash := crypto.SHA256.New()
 	hash.Write(octets)
-	value, err := signer.private.Sign(nil, hash.Sum(nil), crypto.SHA256)
+	value, err := signer.Sign(nil, hash.Sum(nil), crypto.SHA256)
 	g := NewWithT(t)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(samlxml.VerifyDetached(octets, more+"rsa-sha256", value, signer.public(), samlxml.Policy{})).To(Succeed())
@@ -156,6 +157,6 @@ func TestDetachedSignatures(t *testing.T) {
 		g.Expect(samlxml.VerifyDetached(octets, algorithm, value, signer.public(), samlxml.Policy{})).NotTo(Succeed(), algorithm)
 	}
 	g.Expect(samlxml.VerifyDetached(append(octets, ' '), more+"rsa-sha256", value, signer.public(), samlxml.Policy{})).NotTo(Succeed())
-	g.Expect(samlxml.VerifyDetached(octets, more+"rsa-sha256", value, []crypto.PublicKey{ecdsaKey(t, elliptic.P256()).private.Public()}, samlxml.Policy{})).
+	g.Expect(samlxml.VerifyDetached(octets, more+"rsa-sha256", value, []crypto.PublicKey{ecdsaKey(t, elliptic.P256()).Public()}, samlxml.Policy{})).
 		To(MatchError(ContainSubstring("none of the known")))
 }

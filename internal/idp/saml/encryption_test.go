@@ -30,6 +30,7 @@ import (
 
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/idp/saml"
+	"tegata.dev/tegata/internal/samlxml/xmlsectest"
 )
 
 var encryptions = map[directory.Encryption]string{
@@ -62,7 +63,7 @@ func (p *peer) decrypt(t *testing.T, response []byte) []byte {
 // TestEncryption: what another implementation decrypts is the signed assertion,
 // and the response's signature is over the encrypted form.
 func TestEncryption(t *testing.T) {
-	requireXmlsec(t)
+	xmlsectest.Require(t)
 	provider, sp := newProvider(t), rsaPeer(t)
 	certificate := testCertificate(t)
 	for algorithm, identifier := range encryptions {

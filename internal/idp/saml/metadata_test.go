@@ -28,6 +28,7 @@ import (
 	"tegata.dev/tegata/internal/idp/saml"
 	"tegata.dev/tegata/internal/keypair"
 	"tegata.dev/tegata/internal/samlxml"
+	"tegata.dev/tegata/internal/samlxml/xmlsectest"
 )
 
 func metadataOf(t testing.TB, provider *saml.Provider) []byte {
@@ -103,7 +104,7 @@ func TestMetadataIsSigned(t *testing.T) {
 }
 
 func TestXmlsecVerifiesMetadata(t *testing.T) {
-	requireXmlsec(t)
+	xmlsectest.Require(t)
 	for _, algorithm := range everyAlgorithm {
 		t.Run(string(algorithm), func(t *testing.T) {
 			g := NewWithT(t)
@@ -194,7 +195,7 @@ func verifyResponse(t *testing.T, document []byte, keys []crypto.PublicKey) erro
 	folder := t.TempDir()
 	file := filepath.Join(folder, "response.xml")
 	NewWithT(t).Expect(os.WriteFile(file, document, 0o600)).To(Succeed())
-	requireXmlsec(t)
+	xmlsectest.Require(t)
 	var refusals []string
 	for i, key := range keys {
 		der, err := x509.MarshalPKIXPublicKey(key)

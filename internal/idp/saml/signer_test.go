@@ -24,6 +24,7 @@ import (
 	"tegata.dev/tegata/internal/idp/saml"
 	"tegata.dev/tegata/internal/keypair"
 	"tegata.dev/tegata/internal/samlxml"
+	"tegata.dev/tegata/internal/samlxml/xmlsectest"
 )
 
 // signatureMethods are the identifiers, by key and hash.
@@ -61,7 +62,7 @@ func newKey(t testing.TB, algorithm keypair.Algorithm) (admin.KeyPair, *x509.Cer
 // TestEverySignatureMethod has three implementations verify what each key signs
 // over each hash: ours, xmlsec1, and for RSA goxmldsig, which reads ECDSA in ASN.1.
 func TestEverySignatureMethod(t *testing.T) {
-	requireXmlsec(t)
+	xmlsectest.Require(t)
 	for algorithm, methods := range signatureMethods {
 		pair, certificate := newKey(t, algorithm)
 		provider := newProvider(t, func(o *saml.ProviderOptions) { o.KeyPair = pair })

@@ -19,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"tegata.dev/tegata/internal/directory"
+	"tegata.dev/tegata/internal/samlxml/xmlsectest"
 )
 
 const (
@@ -53,18 +54,8 @@ func xmlsecBy(t *testing.T, certificate string, document []byte, signature strin
 	return nil
 }
 
-func requireXmlsec(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("xmlsec1"); err != nil {
-		if os.Getenv("TEGATA_TEST_REQUIRE") == "1" {
-			t.Fatal("xmlsec1 is not installed, and TEGATA_TEST_REQUIRE=1 demands it: install the package xmlsec1")
-		}
-		t.Skip("xmlsec1 is not installed: install the package xmlsec1")
-	}
-}
-
 func TestXmlsecVerifies(t *testing.T) {
-	requireXmlsec(t)
+	xmlsectest.Require(t)
 	provider := newProvider(t)
 	for _, mode := range signingModes {
 		t.Run(string(mode), func(t *testing.T) {
