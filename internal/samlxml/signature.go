@@ -17,6 +17,10 @@ const (
 	exclusiveC14N         = "http://www.w3.org/2001/10/xml-exc-c14n#"
 	exclusiveWithComments = exclusiveC14N + "WithComments"
 	envelopedTransform    = xmlDigital + "enveloped-signature"
+
+	// maximumPrefixes bounds a PrefixList: every element is looked through for
+	// each prefix, before anything is proven. Real ones have a few.
+	maximumPrefixes = 32
 )
 
 // Signed reports whether there is a ds:Signature anywhere in the element.
@@ -138,6 +142,9 @@ func exclusive(method *Element) ([]string, error) {
 		return nil, refuse("has a signature of an unknown form")
 	}
 	prefixes := strings.Fields(method.children[0].Attribute("PrefixList"))
+	if len(prefixes) > maximumPrefixes {
+		return nil, refuse("has a signature with more than %d prefixes in a PrefixList", maximumPrefixes)
+	}
 	for i, prefix := range prefixes {
 		if prefix == "#default" {
 			prefixes[i] = ""

@@ -9,8 +9,10 @@ import (
 	"crypto"
 	"crypto/elliptic"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -142,6 +144,24 @@ func TestForgedSignatures(t *testing.T) {
 	whole := parse(t, "<wrap>"+root+"</wrap>")
 	g.Expect(whole.Children()[0].VerifyEnveloped(signer.public(), samlxml.Policy{})).To(MatchError(ContainSubstring("in part only")))
 	g.Expect(whole.VerifyEnveloped(signer.public(), samlxml.Policy{})).To(MatchError(ContainSubstring("wrong place")))
+}
+
+// TestPrefixListIsBounded: nobody has proven anything yet when the canonical
+// form is computed, so that must cost no more than the document.
+func TestPrefixListIsBounded(t *testing.T) {
+	const declared = 64
+	var declarations strings.Builder
+	for i := range declared {
+		fmt.Fprintf(&declarations, ` xmlns:p%d="u"`, i)
+	}
+	list := strings.Repeat(" p7 p8 p9", 10_000)
+	content := "<x" + declarations.String() + ">" + strings.Repeat("<y/>", 900) + "</x>"
+	began := time.Now()
+	g := NewWithT(t)
+	document := strings.Replace(template(more+"rsa-sha256", xmlenc+"sha256", list, content), "<ds:DigestValue/>", "<ds:DigestValue>AAAA</ds:DigestValue>", 1)
+	document = strings.Replace(document, "<ds:SignatureValue/>", "<ds:SignatureValue>AAAA</ds:SignatureValue>", 1)
+	g.Expect(parse(t, document).VerifyEnveloped(rsaKey(t).public(), samlxml.Policy{})).To(MatchError(ContainSubstring("more than 32 prefixes")))
+	g.Expect(time.Since(began)).To(BeNumerically("<", 3*time.Second))
 }
 
 func TestDetachedSignatures(t *testing.T) {
