@@ -224,8 +224,12 @@ func (a AssertionConsumerService) Matches(address string) bool {
 		return address == a.URL
 	}
 	want, got := strings.Split(a.URL, "/"), strings.Split(address, "/")
-	return len(want) == len(got) && !strings.ContainsAny(address, "?#\\%") && segmentsMatch(want, got)
+	return len(want) == len(got) && strings.IndexFunc(address, unfit) < 0 && segmentsMatch(want, got)
 }
+
+// unfit are characters that browsers drop, change or read another way, so that
+// an address with them leads elsewhere than it seems: "/.\t./" is "/../".
+func unfit(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("?#\\%", r) }
 
 func segmentsMatch(patterns, segments []string) bool {
 	for i, pattern := range patterns {

@@ -233,9 +233,11 @@ func TestAddressesByPattern(t *testing.T) {
 		"https://sp.example.com/acs/a1/x2": false, "https://sp.example.com/acs/a1/b/v2": false, "https://sp.example.com/acs/../v2": false,
 		"https://sp.example.com/acs/%2e%2e/v2": false, "https://sp.example.com/acs/a/v?x": false, "https://sp.example.com/acs/a/v#x": false,
 		"https://evil.example/acs/a1/v2": false, "https://sp.example.com/acs/*/v*": true, `https://sp.example.com/acs/\\evil/v2`: false,
+		"https://sp.example.com/acs/.&#9;./v2": false, "https://sp.example.com/acs/.&#10;./v2": false, "https://sp.example.com/acs/a&#32;/v2": false,
+		"https://sp.example.com/acs/\u202e/v2": false,
 	} {
 		g := NewWithT(t)
-		pending, err := validate(t, byPattern, spACS+`"`, strings.ReplaceAll(address, "&", "&amp;")+`"`)
+		pending, err := validate(t, byPattern, spACS+`"`, strings.ReplaceAll(address, "&lang", "&amp;lang")+`"`)
 		g.Expect(err == nil).To(Equal(want), "%s: %v", address, err)
 		if want {
 			g.Expect(pending.ACSURL).To(Equal(address))
