@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	_ "modernc.org/sqlite" // database/sql driver "sqlite"
+	"modernc.org/sqlite"
 )
 
 //go:embed migrations/*.sql
@@ -63,11 +63,11 @@ func (s *Store) connectSQLite(ctx context.Context) error {
 	// WAL lets readers go on while one writes; FULL keeps a commit through a power cut.
 	pragmas := "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
 	location := (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String()
-	if s.writer, err = sql.Open("sqlite", location+"?_txlock=immediate&"+pragmas); err != nil {
+	if s.writer, err = openSQLite(location + "?_txlock=immediate&" + pragmas); err != nil {
 		return err
 	}
 	s.writer.SetMaxOpenConns(1)
-	if s.reader, err = sql.Open("sqlite", location+"?"+pragmas+"&_pragma=query_only(1)"); err != nil {
+	if s.reader, err = openSQLite(location + "?" + pragmas + "&_pragma=query_only(1)"); err != nil {
 		return errors.Join(err, s.writer.Close())
 	}
 	s.reader.SetMaxOpenConns(sqliteReaders)
@@ -76,6 +76,14 @@ func (s *Store) connectSQLite(ctx context.Context) error {
 		return errors.Join(describe(err), s.Close())
 	}
 	return nil
+}
+
+func openSQLite(location string) (*sql.DB, error) {
+	connector, err := sqlite.NewConnector(location)
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(preparingConnector{connector}), nil
 }
 
 func (s *Store) connectPostgres(ctx context.Context) error {

@@ -7,8 +7,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // OpenWithMaxPages opens an SQLite store whose file cannot grow beyond so many pages.
@@ -39,3 +42,29 @@ func MakeReadOnly(ctx context.Context, s *Store, count int) error {
 	}
 	return failed
 }
+
+// OpenPreparing opens an SQLite database whose single connection keeps its statements.
+func OpenPreparing(location string) (*sql.DB, error) {
+	db, err := openSQLite(location)
+	if err == nil {
+		db.SetMaxOpenConns(1)
+	}
+	return db, err
+}
+
+// KeptStatements are the queries that the connection of OpenPreparing keeps.
+func KeptStatements(ctx context.Context, db *sql.DB) ([]string, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var kept []string
+	err = conn.Raw(func(raw any) error {
+		kept = slices.Collect(maps.Keys(raw.(*preparingConnection).statements))
+		return nil
+	})
+	return kept, errors.Join(err, conn.Close())
+}
+
+// MaxStatements is how many a connection keeps.
+const MaxStatements = maxStatements

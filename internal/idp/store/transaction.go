@@ -21,61 +21,10 @@ type querier interface {
 // tx is a write transaction. What it promises to wake is woken after commit.
 type tx struct {
 	*sql.Tx
-	store *Store
-	// statements are kept prepared for SQLite, which would parse each call anew; pgx does so by itself.
-	statements map[string]*sql.Stmt
-	now        int64
-	noticed    bool
-	mailed     bool
-}
-
-func (t *tx) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if !t.store.sqlite {
-		return nil, nil
-	}
-	if statement, ok := t.statements[query]; ok {
-		return statement, nil
-	}
-	statement, err := t.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	t.statements[query] = statement
-	return statement, nil
-}
-
-// ExecContext runs a statement.
-func (t *tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
-	if err != nil {
-		return nil, err
-	}
-	if statement == nil {
-		return t.Tx.ExecContext(ctx, query, args...)
-	}
-	return statement.ExecContext(ctx, args...)
-}
-
-// QueryContext runs a query.
-func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
-	if err != nil {
-		return nil, err
-	}
-	if statement == nil {
-		return t.Tx.QueryContext(ctx, query, args...)
-	}
-	return statement.QueryContext(ctx, args...)
-}
-
-// QueryRowContext runs a query for at most one row.
-func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	statement, err := t.prepared(ctx, query) //nolint:sqlclosecheck // closes with the transaction
-	if err != nil || statement == nil {
-		// Without a statement the same failure comes out of Scan.
-		return t.Tx.QueryRowContext(ctx, query, args...)
-	}
-	return statement.QueryRowContext(ctx, args...)
+	store   *Store
+	now     int64
+	noticed bool
+	mailed  bool
 }
 
 // exec runs a statement and tells how many rows it touched.
@@ -139,7 +88,7 @@ func (s *Store) once(ctx context.Context, body func(*tx) error) (*tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tx{Tx: sqlTx, store: s, statements: map[string]*sql.Stmt{}, now: s.options.Now().UnixMilli()}
+	t := &tx{Tx: sqlTx, store: s, now: s.options.Now().UnixMilli()}
 	if err := body(t); err != nil {
 		// The failure is what matters; a rollback that fails too ends with the connection.
 		_ = sqlTx.Rollback()
