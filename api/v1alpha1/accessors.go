@@ -85,6 +85,48 @@ func (o *LinkApp) GetStatus() any { return &o.Status }
 // SetObservedGeneration sets the generation that the conditions speak of.
 func (o *LinkApp) SetObservedGeneration(generation int64) { o.Status.ObservedGeneration = generation }
 
+// GetConditions returns the conditions.
+func (o *ProvisioningTarget) GetConditions() []metav1.Condition { return o.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (o *ProvisioningTarget) SetConditions(conditions []metav1.Condition) {
+	o.Status.Conditions = conditions
+}
+
+// GetStatus returns a pointer to the status.
+func (o *ProvisioningTarget) GetStatus() any { return &o.Status }
+
+// SetObservedGeneration sets the generation that the conditions speak of.
+func (o *ProvisioningTarget) SetObservedGeneration(generation int64) {
+	o.Status.ObservedGeneration = generation
+}
+
+// GetConditions returns the conditions.
+func (o *Account) GetConditions() []metav1.Condition { return o.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (o *Account) SetConditions(conditions []metav1.Condition) { o.Status.Conditions = conditions }
+
+// GetStatus returns a pointer to the status.
+func (o *Account) GetStatus() any { return &o.Status }
+
+// SetObservedGeneration sets the generation that the conditions speak of.
+func (o *Account) SetObservedGeneration(generation int64) { o.Status.ObservedGeneration = generation }
+
+// GetConditions returns the conditions.
+func (o *Offboarding) GetConditions() []metav1.Condition { return o.Status.Conditions }
+
+// SetConditions replaces the conditions.
+func (o *Offboarding) SetConditions(conditions []metav1.Condition) { o.Status.Conditions = conditions }
+
+// GetStatus returns a pointer to the status.
+func (o *Offboarding) GetStatus() any { return &o.Status }
+
+// SetObservedGeneration sets the generation that the conditions speak of.
+func (o *Offboarding) SetObservedGeneration(generation int64) {
+	o.Status.ObservedGeneration = generation
+}
+
 // The methods below let one piece of code publish and retract every kind that
 // belongs to a tenant.
 

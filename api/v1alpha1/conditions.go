@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 package v1alpha1
 
-// Condition types. Ready, Accepted, ResolvedRefs and Published are always
+// Condition types. Ready, Accepted, ResolvedRefs and Published or Synced are always
 // present; Reconciling and Stalled only while True, and never both.
 const (
 	// ReadyCondition summarises: the object is live as declared.
@@ -17,6 +17,9 @@ const (
 	// PublishedCondition tells whether the object is live in the IdP; for an
 	// IdentityServer, whether the IdP runs as declared.
 	PublishedCondition = "Published"
+	// SyncedCondition tells, for a ProvisioningTarget, an Account or an Offboarding,
+	// whether the service is as declared. It stands where others have Published.
+	SyncedCondition = "Synced"
 	// MetadataCurrentCondition tells, for a SAMLApp with metadata, whether the
 	// service provider's document in use is current. It does not count for Ready.
 	MetadataCurrentCondition = "MetadataCurrent"
@@ -64,6 +67,26 @@ const (
 	MetadataCurrentReason = "MetadataCurrent"
 	// MetadataExpiredReason: the service provider's metadata in use is past its validUntil.
 	MetadataExpiredReason = "MetadataExpired"
+	// SyncedReason: the service is as declared.
+	SyncedReason = "Synced"
+	// SyncingReason: changes to the service are under way; nothing needs to be done here.
+	SyncingReason = "Syncing"
+	// SuspendedReason: the suspended annotation holds the work on a target.
+	SuspendedReason = "Suspended"
+	// AuthenticationFailedReason: the service refuses the operator's credentials; paused until they change.
+	AuthenticationFailedReason = "AuthenticationFailed"
+	// PermissionMissingReason: the service refuses what the operator's credentials may not do.
+	PermissionMissingReason = "PermissionMissing"
+	// CredentialExpiringReason: in order, but the credentials end soon.
+	CredentialExpiringReason = "CredentialExpiring"
+	// ThrottledReason: the service asks to wait; nothing needs to be done here.
+	ThrottledReason = "Throttled"
+	// AccountsFailedReason: some accounts are not as declared; theirs tell why.
+	AccountsFailedReason = "AccountsFailed"
+	// DeletionHeldReason: the deletion guard waits for approval.
+	DeletionHeldReason = "DeletionHeld"
+	// UnmanagedReason: no member accounts for the account.
+	UnmanagedReason = "Unmanaged"
 	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.
 	ConflictReason = "Conflict"
 	// LicenseLimitReachedReason: the tenant has as many members as licences.
@@ -111,6 +134,18 @@ const (
 	// at once: the former ones leave the metadata the same moment, and service
 	// providers must be told. status.signingKey.lastReplacement echoes it once done.
 	ReplaceSigningKeyAnnotation = "identity.tegata.dev/replace-signing-key"
+
+	// SuspendedAnnotation with value "true" stops all work on a ProvisioningTarget's
+	// service until it is taken away.
+	SuspendedAnnotation = "identity.tegata.dev/suspended"
+	// SyncNowAnnotation asks, at each new value, for a sync of all accounts of a
+	// ProvisioningTarget at once. Any text serves, for example the time.
+	SyncNowAnnotation = "identity.tegata.dev/sync-now"
+	// ApproveDeletionsAnnotation approves, at each new value, the deletions that the
+	// guard holds at that moment: on a Tenant those of members, on a
+	// ProvisioningTarget those of its accounts. Any text serves, for example the
+	// name of who approves and the time.
+	ApproveDeletionsAnnotation = "identity.tegata.dev/approve-deletions"
 
 	// BackupLabel with value BackupRequired marks the Secrets that a backup
 	// needs beside the database.

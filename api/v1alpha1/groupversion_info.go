@@ -35,6 +35,9 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Group{}, &GroupList{},
 		&SAMLApp{}, &SAMLAppList{},
 		&LinkApp{}, &LinkAppList{},
+		&ProvisioningTarget{}, &ProvisioningTargetList{},
+		&Account{}, &AccountList{},
+		&Offboarding{}, &OffboardingList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -59,6 +59,11 @@ type IdentityServerSpec struct {
 	// +optional
 	MetadataSources *MetadataSources `json:"metadataSources,omitempty"`
 
+	// provisioningTargets says where ProvisioningTargets may be, beside public
+	// addresses. Absent: at public addresses, by https.
+	// +optional
+	ProvisioningTargets *ProvisioningTargetNetworks `json:"provisioningTargets,omitempty"`
+
 	// tenants says which namespaces may bring tenants. Absent: this
 	// IdentityServer's own namespace.
 	// +optional
@@ -72,6 +77,21 @@ type MetadataSources struct {
 	// although they are not public, and by plain http too. Whoever may write
 	// SAMLApps of this server's tenants can have the operator ask there. Link-local
 	// addresses, and with them the clouds' metadata services, are never connected to.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	AllowedNetworks []CIDR `json:"allowedNetworks,omitempty"`
+}
+
+// ProvisioningTargetNetworks says where ProvisioningTargets may be, beside
+// public addresses.
+type ProvisioningTargetNetworks struct {
+	// allowedNetworks are the networks (CIDR) that the operator may connect to
+	// although they are not public, and by plain http too. Whoever may write
+	// ProvisioningTargets of this server's tenants can have the operator ask there.
+	// Link-local addresses, and with them the clouds' metadata services, are never
+	// connected to.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

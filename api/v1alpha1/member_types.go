@@ -209,10 +209,39 @@ type MemberStatus struct {
 	// +kubebuilder:validation:MaxItems=1000
 	Permissions []EffectivePermission `json:"permissions,omitempty"`
 
+	// provisioningFailures tell in which services the member's account is not as
+	// declared, and why (O7.4). The Accounts have the rest.
+	// +optional
+	// +listType=map
+	// +listMapKey=target
+	// +kubebuilder:validation:MaxItems=100
+	ProvisioningFailures []ProvisioningFailure `json:"provisioningFailures,omitempty"`
+
 	// publishedTo is where the member is live, so that it can be taken out
 	// again even when the Tenant is gone.
 	// +optional
 	PublishedTo *PublishedTo `json:"publishedTo,omitempty"`
+}
+
+// ProvisioningFailure tells why an account is not as declared.
+type ProvisioningFailure struct {
+	// target is the ProvisioningTarget's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Target string `json:"target,omitempty"`
+
+	// cause in one word, as in the Account's status.error.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Cause string `json:"cause,omitempty"`
+
+	// message says what to do.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Message string `json:"message,omitempty"`
 }
 
 // PasswordStatus tells what a member can log in with.

@@ -75,6 +75,34 @@ type TenantSpec struct {
 	// until the rotate-signing-key annotation asks for another.
 	// +optional
 	SigningKey *SigningKey `json:"signingKey,omitempty"`
+
+	// deletionGuard holds bursts of deletions, and that of the last SuperAdmin,
+	// until they are approved with the approve-deletions annotation (X3). Absent:
+	// the defaults of its fields.
+	// +optional
+	DeletionGuard *DeletionGuard `json:"deletionGuard,omitempty"`
+}
+
+// DeletionGuard says how many deletions pass without approval. The larger of
+// percent and count holds.
+// +kubebuilder:validation:MinProperties=1
+type DeletionGuard struct {
+	// percent of the members, or of the accounts of one ProvisioningTarget, that
+	// may go within the window. Absent: 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent *int32 `json:"percent,omitempty"`
+
+	// count of members or accounts that may go within the window. Absent: 20.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Count *int32 `json:"count,omitempty"`
+
+	// window in which deletions are counted. Absent: 1h.
+	// +optional
+	Window Duration `json:"window,omitempty"`
 }
 
 // IdentityServerReference names an IdentityServer, in another namespace where
@@ -279,6 +307,10 @@ type TenantStatus struct {
 	// +kubebuilder:validation:MaxItems=4
 	Certificates []Certificate `json:"certificates,omitempty"`
 
+	// deletions tells of the deletion guard, while it holds any.
+	// +optional
+	Deletions *DeletionStatus `json:"deletions,omitempty"`
+
 	// signingKey tells of rotations.
 	// +optional
 	SigningKey *SigningKeyStatus `json:"signingKey,omitempty"`
@@ -319,6 +351,20 @@ type SigningKeyStatus struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	LastReplacement string `json:"lastReplacement,omitempty"`
+}
+
+// DeletionStatus tells of deletions that are held.
+type DeletionStatus struct {
+	// held is how many deletions wait for approval.
+	// +optional
+	Held *int32 `json:"held,omitempty"`
+
+	// lastApproval is the value of the approve-deletions annotation that was last
+	// carried out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	LastApproval string `json:"lastApproval,omitempty"`
 }
 
 // Tenant is a company whose members log in.
