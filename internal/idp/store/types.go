@@ -75,7 +75,7 @@ func (a Account) GoString() string { return a.String() }
 
 // Session is a member's log-in in one browser.
 type Session struct {
-	// ID is public and random, for SAML's SessionIndex; it is not the token.
+	// ID is random, and what each app's SessionIndex is made of; it is not the token.
 	ID              string
 	Tenant, Member  string
 	AuthenticatedAt time.Time

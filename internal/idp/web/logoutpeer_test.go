@@ -41,6 +41,8 @@ type logoutPeer struct {
 	// certificate is in DER.
 	certificate []byte
 	pem         string
+	// index is the SessionIndex that the app was told last.
+	index string
 }
 
 func (w *world) logoutPeer(name string, binding directory.Binding) *logoutPeer {
@@ -82,7 +84,8 @@ func (p *logoutPeer) open(b *browser) string {
 	p.world.t.Helper()
 	response := b.get("/saml/acme/apps/" + p.name).response()
 	p.world.Expect(response.Assertion.Subject.NameID.Value).To(Equal(hanako))
-	return response.Assertion.AuthnStatements[0].SessionIndex
+	p.index = response.Assertion.AuthnStatements[0].SessionIndex
+	return p.index
 }
 
 func (p *logoutPeer) requestXML(id, sessions string) string {
@@ -199,19 +202,19 @@ func (p *logoutPeer) parse(document []byte) *etree.Element {
 }
 
 // told checks our request to the app, and returns its ID.
-func (p *logoutPeer) told(shown *page, index string) string {
+func (p *logoutPeer) told(shown *page) string {
 	p.world.t.Helper()
 	request := p.receive(shown, "SAMLRequest")
 	p.world.Expect(request.Tag).To(Equal("LogoutRequest"))
 	p.world.Expect(request.FindElement("./NameID").Text()).To(Equal(hanako))
-	p.world.Expect(request.FindElement("./SessionIndex").Text()).To(Equal(index))
+	p.world.Expect(request.FindElement("./SessionIndex").Text()).To(Equal(p.index))
 	return request.SelectAttrValue("ID", "")
 }
 
 // confirm answers our request.
-func (p *logoutPeer) confirm(b *browser, shown *page, index string) *page {
+func (p *logoutPeer) confirm(b *browser, shown *page) *page {
 	p.world.t.Helper()
-	return p.send(b, "SAMLResponse", p.responseXML(p.told(shown, index), saml.StatusSuccess), "")
+	return p.send(b, "SAMLResponse", p.responseXML(p.told(shown), saml.StatusSuccess), "")
 }
 
 // answered checks our answer to the app's request: its status codes.

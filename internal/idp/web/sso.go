@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -246,25 +247,28 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 	member := v.account.Member
 	groups := directory.GroupsOf(member, tenant.Groups)
 	if !directory.CanUse(member, groups, app) {
-		v.site.Metrics.response(outcomeForbidden)
 		if err := v.auditSSO(admin.SSOFailed, tenant, app, "the member may not use this app"); err != nil {
 			return err
 		}
+		if pending.IsPassive {
+			return v.refusePassive(tenant, provider, app, pending, "The member may not use this app.")
+		}
+		v.site.Metrics.response(outcomeForbidden)
 		return &problem{status: http.StatusForbidden, key: "appForbidden", arguments: []any{app.DisplayName, tenant.DisplayName}}
 	}
 	sp, err := v.site.serviceProvider(tenant, app)
 	if err != nil {
 		return err
 	}
-	subject := directory.Subject{Member: member, ID: v.account.ID, Groups: groups}
+	subject, index := directory.Subject{Member: member, ID: v.account.ID, Groups: groups}, sessionIndex(v.session, app.SAML.EntityID)
 	response, err := provider.Respond(pending, sp, subject, saml.Authentication{
-		At: v.session.AuthenticatedAt, SessionIndex: v.session.ID, SessionNotOnOrAfter: v.session.ExpiresAt,
+		At: v.session.AuthenticatedAt, SessionIndex: index, SessionNotOnOrAfter: v.session.ExpiresAt,
 	})
 	if err != nil {
-		return v.notAnswered(tenant, provider, sp, err)
+		return v.notAnswered(tenant, provider, sp, pending, err)
 	}
 	err = v.site.Store.Participate(v.context(), v.token, store.Participant{
-		App: app.Name, EntityID: app.SAML.EntityID, SessionIndex: v.session.ID, NameID: response.NameID.Value, NameIDFormat: response.NameID.Format,
+		App: app.Name, EntityID: app.SAML.EntityID, SessionIndex: index, NameID: response.NameID.Value, NameIDFormat: response.NameID.Format,
 		NameQualifier: response.NameID.NameQualifier, SPNameQualifier: response.NameID.SPNameQualifier,
 	}, v.entrySSO(admin.SSOSucceeded, tenant, app, ""))
 	if errors.Is(err, store.ErrNotFound) {
@@ -282,13 +286,34 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 	return v.post(pending, response.Document)
 }
 
+// sessionIndex names a session to one app. Apps that compare theirs must not
+// find out whose sessions are one, where pairwise names keep that from them
+// (SAML core section 2.7.2).
+func sessionIndex(session *store.Session, entityID string) string {
+	sum := sha256.Sum256([]byte(session.ID + "\x00" + entityID))
+	return "_" + hex.EncodeToString(sum[:16])
+}
+
+// refusePassive tells the app what a page would tell the member, had the
+// request not forbidden every page (SAML core section 3.4.1, IsPassive).
+func (v *visit) refusePassive(tenant *store.Tenant, provider *saml.Provider, app directory.App, pending *saml.Pending, message string) error {
+	sp, err := v.site.serviceProvider(tenant, app)
+	if err != nil {
+		return err
+	}
+	return v.refusePending(provider, sp, pending, saml.StatusResponder, saml.StatusRequestDenied, message)
+}
+
 // notAnswered tells the member why an app gets no answer.
-func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, sp *saml.ServiceProvider, cause error) error {
+func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, sp *saml.ServiceProvider, pending *saml.Pending, cause error) error {
 	app := sp.App()
 	if err := v.auditSSO(admin.SSOFailed, tenant, app, cause.Error()); err != nil {
 		return err
 	}
 	if errors.Is(cause, directory.ErrNoNameID) || errors.Is(cause, saml.ErrNameIDCharacters) {
+		if pending.IsPassive {
+			return v.refusePassive(tenant, provider, app, pending, "The member cannot be named to this app.")
+		}
 		v.site.Metrics.response(outcomeInvalid)
 		return &problem{status: http.StatusForbidden, key: "noNameID", detail: cause.Error(),
 			arguments: []any{app.DisplayName, tenant.DisplayName}}

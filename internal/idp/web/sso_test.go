@@ -241,6 +241,15 @@ func TestRefusedMembers(t *testing.T) {
 	w.Expect(forbidden.text()).To(And(ContainSubstring("Wiki"), ContainSubstring("administrator of Acme 株式会社")))
 	w.Expect(w.audits()[0]).To(Equal(admin.SSOFailed))
 	w.Expect(b.get("/").text()).NotTo(ContainSubstring("Wiki"))
+	// No page is allowed then, not even one that explains.
+	deniedPassively := func() {
+		yes := true
+		_, target := sp.request("", func(r *saml.AuthnRequest) { r.IsPassive = &yes })
+		status := b.get(target).response().Status.StatusCode
+		w.Expect(status.Value).To(Equal(saml.StatusResponder))
+		w.Expect(status.StatusCode.Value).To(Equal(saml.StatusRequestDenied))
+	}
+	deniedPassively()
 
 	w.apply(samlApp(func(a *directory.App) {
 		a.SAML.NameIDFormat, a.SAML.NameIDAttribute = directory.NameIDUnspecified, "employee"
@@ -249,6 +258,7 @@ func TestRefusedMembers(t *testing.T) {
 	nameless := answer()
 	w.Expect(nameless.status).To(Equal(http.StatusForbidden))
 	w.Expect(nameless.text()).To(ContainSubstring("identifies people by an entry that your account does not have"))
+	deniedPassively()
 	w.apply(member("hanako", func(m *admin.Member) { m.Attributes = map[string]string{"employee": "E-7"} }))
 	w.Expect(answer().response().Assertion.Subject.NameID.Value).To(Equal("E-7"))
 
