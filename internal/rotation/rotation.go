@@ -69,7 +69,7 @@ func (k Keys) Step(w Wish, now time.Time, generate Generate) (Keys, error) {
 		k.Previous, k.PreviousUntil = nil, time.Time{}
 	}
 	if w.Follow != nil {
-		return k.follow(w, now), nil
+		return k.follow(w, now, generate)
 	}
 	k = k.comeBack(w, now)
 	if !exists(k.Current) || asked(w.Replace, k.Replaced) {
@@ -136,8 +136,9 @@ func (k Keys) Equal(other Keys) bool {
 }
 
 // follow lets the user's pair sign. What is made here stays for the way back,
-// but for a next pair, which nobody will sign with.
-func (k Keys) follow(w Wish, now time.Time) Keys {
+// but for a next pair, which nobody will sign with. In an emergency it is made
+// anew: it may be what somebody knows.
+func (k Keys) follow(w Wish, now time.Time, generate Generate) (Keys, error) {
 	signed := k.Followed
 	if signed == nil && exists(k.Current) {
 		signed = certificateOf(k.Current)
@@ -147,11 +148,18 @@ func (k Keys) follow(w Wish, now time.Time) Keys {
 	}
 	if asked(w.Replace, k.Replaced) {
 		k.Previous, k.PreviousUntil = nil, time.Time{}
+		if exists(k.Current) {
+			pair, err := generate(algorithmFor(w))
+			if err != nil {
+				return k, err
+			}
+			k.Current, k.CurrentSince = pair, now
+		}
 	}
 	k.Followed = w.Follow
 	k.Next, k.NextFrom = admin.KeyPair{}, time.Time{}
 	k.Replaced = latest(w.Replace, k.Replaced)
-	return k
+	return k, nil
 }
 
 // comeBack lets pairs made here sign again after one that the user brought.

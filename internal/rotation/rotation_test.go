@@ -110,8 +110,12 @@ func TestStep(t *testing.T) {
 		"the user's key is the same": {following, follow, at(day), nothing, following, time.Time{}},
 		"the user's key changed": {following, with(follow, func(w *rotation.Wish) { w.Follow = b.Certificate }), at(day), nothing,
 			rotation.Keys{Current: a, CurrentSince: noon, Previous: c.Certificate, PreviousUntil: at(overlap + day), Followed: b.Certificate}, at(overlap + day)},
-		"the user's key changed in an emergency": {following, with(follow, func(w *rotation.Wish) { w.Follow, w.Replace = b.Certificate, "!" }), at(day), nothing,
-			rotation.Keys{Current: a, CurrentSince: noon, Followed: b.Certificate, Replaced: "!"}, time.Time{}},
+		"the user's key changed in an emergency": {following, with(follow, func(w *rotation.Wish) { w.Follow, w.Replace = b.Certificate, "!" }), at(day), giving(rsa),
+			rotation.Keys{Current: rsa, CurrentSince: at(day), Followed: b.Certificate, Replaced: "!"}, time.Time{}},
+		"ours was stolen, and the user brings one": {signing, with(follow, func(w *rotation.Wish) { w.Replace = "!" }), at(day), giving(b),
+			rotation.Keys{Current: b, CurrentSince: at(day), Followed: c.Certificate, Replaced: "!"}, time.Time{}},
+		"an emergency where none was made here": {rotation.Keys{Followed: c.Certificate}, with(follow, func(w *rotation.Wish) { w.Follow, w.Replace = b.Certificate, "!" }), at(day), nothing,
+			rotation.Keys{Followed: b.Certificate, Replaced: "!"}, time.Time{}},
 		"ours again": {following, manual, at(day), nothing,
 			rotation.Keys{Current: a, CurrentSince: at(day), Previous: c.Certificate, PreviousUntil: at(overlap + day)}, at(overlap + day)},
 		"ours for the first time": {rotation.Keys{Followed: c.Certificate}, manual, at(day), giving(a),
@@ -137,8 +141,10 @@ func TestGenerationFails(t *testing.T) {
 	g := NewWithT(t)
 	_, err := rotation.Keys{}.Step(rotation.Wish{}, noon, nothing)
 	g.Expect(err).To(MatchError(errGenerated))
-	_, err = rotation.Keys{Current: a}.Step(rotation.Wish{Rotate: "1"}, noon, nothing)
-	g.Expect(err).To(MatchError(errGenerated))
+	for _, wish := range []rotation.Wish{{Rotate: "1"}, {Replace: "!"}, {Replace: "!", Follow: b.Certificate}} {
+		_, err = rotation.Keys{Current: a}.Step(wish, noon, nothing)
+		g.Expect(err).To(MatchError(errGenerated))
+	}
 }
 
 func TestAnnounced(t *testing.T) {
