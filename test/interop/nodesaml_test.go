@@ -23,7 +23,7 @@ import (
 const (
 	entityID = "https://wiki.acme.example/saml"
 	// relayState is what serviceprovider.mjs sends with its requests.
-	relayState = "/reports/2026?month=11&name=営業"
+	relayState = "/reports/2026?month=11&name=営業 (east)!'~*"
 )
 
 // login is what serviceprovider.mjs answers.

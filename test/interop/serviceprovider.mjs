@@ -40,8 +40,8 @@ async function told({ profile, loggedOut }, relayState, response) {
 }
 
 async function answer(request, response) {
-  // The library signs a space as %20 and sends it as +, so that there is none in here.
-  const relayState = "/reports/2026?month=11&name=営業";
+  // The library signs a space as %20 and sends it as +; it sends the others below escaped, and signs them as they are.
+  const relayState = "/reports/2026?month=11&name=営業 (east)!'~*";
   const url = new URL(request.url, "http://service.invalid");
   switch (`${request.method} ${url.pathname}`) {
     case "GET /redirect":

@@ -17,7 +17,10 @@ import (
 // in the query (SAML bindings section 3.4.4.1), or an enveloped signature
 // (section 3.5). The zero value is none.
 type signature struct {
-	octets    []byte
+	octets []byte
+	// reencoded are the octets as encodeURIComponent writes the decoded values;
+	// nil where they are the same.
+	reencoded []byte
 	algorithm string
 	value     []byte
 	// enveloped is the root of a message with a signature in it.
@@ -34,6 +37,9 @@ func (s signature) verify(sp *ServiceProvider) error {
 		err = s.enveloped.VerifyEnveloped(sp.keys, policy)
 	} else {
 		err = samlxml.VerifyDetached(s.octets, s.algorithm, s.value, sp.keys, policy)
+		if err != nil && s.reencoded != nil && samlxml.VerifyDetached(s.reencoded, s.algorithm, s.value, sp.keys, policy) == nil {
+			err = nil
+		}
 	}
 	if err != nil {
 		return refuseDocument(err)
@@ -42,7 +48,8 @@ func (s signature) verify(sp *ServiceProvider) error {
 }
 
 // querySignature reads the signature of the HTTP-Redirect binding. raw holds
-// the parameters as they came, because encoders differ in what they escape.
+// the parameters as they came, because encoders differ in what they escape; form
+// holds them decoded, none of them twice.
 func querySignature(form url.Values, raw map[string]string, message string) (signature, error) {
 	switch {
 	case !form.Has("Signature") && !form.Has("SigAlg"):
@@ -54,11 +61,34 @@ func querySignature(form url.Values, raw map[string]string, message string) (sig
 	if err != nil {
 		return signature{}, refuse("The request has a signature that is not base64.")
 	}
-	var octets strings.Builder
-	octets.WriteString(message + "=" + raw[message])
+	octets, reencoded := message+"="+raw[message], message+"="+encodeURIComponent(form.Get(message))
 	if form.Has("RelayState") {
-		octets.WriteString("&RelayState=" + raw["RelayState"])
+		octets += "&RelayState=" + raw["RelayState"]
+		reencoded += "&RelayState=" + encodeURIComponent(form.Get("RelayState"))
 	}
-	octets.WriteString("&SigAlg=" + raw["SigAlg"])
-	return signature{octets: []byte(octets.String()), algorithm: form.Get("SigAlg"), value: value}, nil
+	octets += "&SigAlg=" + raw["SigAlg"]
+	reencoded += "&SigAlg=" + encodeURIComponent(form.Get("SigAlg"))
+	read := signature{octets: []byte(octets), algorithm: form.Get("SigAlg"), value: value}
+	if reencoded != octets {
+		read.reencoded = []byte(reencoded)
+	}
+	return read, nil
+}
+
+// encodeURIComponent escapes as ECMAScript's function of that name and Node.js's
+// querystring.stringify do. node-saml signs such a query and sends another, as
+// URLSearchParams writes it: with + for a space, and "!'()~" escaped. Each value
+// has one such text and each text one value, so a signature over it proves the
+// very values that are used.
+func encodeURIComponent(value string) string {
+	const unescaped, digits = "-_.!~*'()", "0123456789ABCDEF"
+	var escaped strings.Builder
+	for _, c := range []byte(value) {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(unescaped, c) >= 0 {
+			escaped.WriteByte(c)
+		} else {
+			escaped.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return escaped.String()
 }

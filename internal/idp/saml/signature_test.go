@@ -194,6 +194,67 @@ func TestSignedRedirects(t *testing.T) {
 	}
 }
 
+// nodeEscape is ECMAScript's encodeURIComponent, after its specification.
+func nodeEscape(value string) string {
+	return strings.NewReplacer("+", "%20", "%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*", "%7E", "~").Replace(url.QueryEscape(value))
+}
+
+// formEscape is how URLSearchParams writes a value.
+func formEscape(value string) string {
+	return strings.NewReplacer("%2A", "*", "~", "%7E").Replace(url.QueryEscape(value))
+}
+
+// TestRedirectsSignedAsNodeWritesThem: node-saml signs another encoding of the
+// values than it sends. What is used is what was signed, all the same.
+func TestRedirectsSignedAsNodeWritesThem(t *testing.T) {
+	signer, stranger := rsaPeer(t), rsaPeer(t)
+	app := trusting(directory.RequestPolicy{Signed: true}, signer)
+	plain := redirectQuery(t, requestXML())
+	signature := func(by *peer, signed string) string {
+		whole := by.signQuery(t, signed, rsaSHA256)
+		return whole[strings.Index(whole, "&SigAlg="):]
+	}
+	for _, state := range append([]string{"a b", "a+b", "a%20b", "!'()~*", "営業 (east)", "a&SigAlg=x&RelayState=y", "%", "https://app.example/?a=b c#d"}, nasty...) {
+		g := NewWithT(t)
+		signed := plain + "&RelayState=" + nodeEscape(state)
+		pending, err := take(t, app, plain+"&RelayState="+formEscape(state)+signature(signer, signed), nil)
+		g.Expect(err).NotTo(HaveOccurred(), "%q", state)
+		g.Expect(pending.RelayState).To(Equal(state))
+		_, err = take(t, app, plain+"&RelayState="+formEscape(state)+signature(stranger, signed), nil)
+		g.Expect(err).To(MatchError(ContainSubstring("none of the known certificates")), "%q", state)
+		_, err = take(t, app, plain+"&RelayState="+formEscape(state+" ")+signature(signer, signed), nil)
+		g.Expect(err).To(MatchError(ContainSubstring("none of the known certificates")), "%q", state)
+	}
+	for name, test := range map[string]struct{ signed, sent, want string }{
+		"a plus for a space":            {"&RelayState=a%20b", "&RelayState=a%2Bb", "none of the known"},
+		"escaped twice":                 {"&RelayState=a%20b", "&RelayState=a%2520b", "none of the known"},
+		"another encoding than node's":  {"&RelayState=a+b", "&RelayState=a%20b", "none of the known"},
+		"lower case, sent in upper":     {"&RelayState=%c3%a9", "&RelayState=%C3%A9", "none of the known"},
+		"no state signed, an empty one": {"", "&RelayState=", "none of the known"},
+		"an empty one signed, none":     {"&RelayState=", "", "none of the known"},
+		"a parameter within the state":  {"&RelayState=a%26b%3Dc", "&RelayState=a&b=c", "none of the known"},
+		"a second state":                {"&RelayState=a%20b", "&RelayState=a+b&RelayState=a+b", "parameter twice"},
+		"a second state by its escape":  {"&RelayState=a%20b", "&RelayState=a+b&%52elayState=x", "parameter twice"},
+		"not UTF-8":                     {"&RelayState=%FF", "&RelayState=%ff", "not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pending, err := take(t, app, plain+test.sent+signature(signer, plain+test.signed), nil)
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(test.want)))
+			NewWithT(t).Expect(pending).To(BeNil())
+		})
+	}
+	g := NewWithT(t)
+	sent := plain + "&RelayState=a+b" + signature(signer, plain+"&RelayState=a%20b")
+	_, err := take(t, app, strings.Replace(sent, "rsa-sha256", "rsa-sha512", 1), nil)
+	g.Expect(err).To(MatchError(ContainSubstring("none of the known certificates")), "the algorithm is signed too")
+	_, err = take(t, app, strings.Replace(sent, plain, redirectQuery(t, requestXML("_request1", "_request2")), 1), nil)
+	g.Expect(err).To(MatchError(ContainSubstring("none of the known certificates")), "another request")
+	old := plain + "&RelayState=a+b" + signature(signer, plain+"&RelayState=a%20b")
+	app.SAML.Requests.AllowSHA1 = true
+	_, err = take(t, app, strings.Replace(old, url.QueryEscape(rsaSHA256), url.QueryEscape(rsaSHA1), 1), nil)
+	g.Expect(err).To(MatchError(ContainSubstring("none of the known certificates")), "nor is another one tried")
+}
+
 func TestSignedPosts(t *testing.T) {
 	signer, stranger := rsaPeer(t), rsaPeer(t)
 	required := directory.RequestPolicy{Signed: true}
