@@ -6,6 +6,9 @@ SPDX-License-Identifier: Apache-2.0
 package saml_test
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -93,6 +96,55 @@ func FuzzDecodeRedirect(f *testing.F) {
 		checkDecoded(t, provider, message, err)
 		message, err = saml.DecodeRedirect("SAMLRequest=" + url.QueryEscape(base64.StdEncoding.EncodeToString(compressed)))
 		checkDecoded(t, provider, message, err)
+	})
+}
+
+// FuzzRelayState: what comes back is what was sent, byte by byte, and where it
+// was signed as node-saml does, what was signed; whatever its escapes look like.
+func FuzzRelayState(f *testing.F) {
+	for _, state := range []string{"/start", "a b+c%20d", "!'()~*", "営業", "\r\nSet-Cookie: x=y", `"><script>`, "https://evil.example/", "a&SigAlg=b", "\xff", "\x00"} {
+		f.Add(state, url.QueryEscape(state))
+		f.Add(state, nodeEscape(state))
+	}
+	// A key made anew in each process would make coverage a matter of chance.
+	key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		f.Fatal(err)
+	}
+	signer := newPeer(f, key)
+	provider, sp := newProvider(f), prepared(f, trusting(directory.RequestPolicy{}, signer))
+	take := func(message *saml.Message, err error) (*saml.Pending, error) {
+		if err != nil {
+			return nil, err
+		}
+		return provider.Validate(message, sp)
+	}
+	plain := redirectQuery(f, requestXML())
+	f.Fuzz(func(t *testing.T, state, raw string) {
+		g := NewWithT(t)
+		usable := len(state) <= 4096 && utf8.ValidString(state) && !strings.Contains(state, "\x00")
+		form := postForm(requestXML())
+		form.Set("RelayState", state)
+		for _, decode := range []func() (*saml.Message, error){
+			func() (*saml.Message, error) {
+				return saml.DecodeRedirect(plain + "&RelayState=" + url.QueryEscape(state))
+			},
+			func() (*saml.Message, error) { return saml.DecodePost(form) },
+		} {
+			pending, err := take(decode())
+			g.Expect(err == nil).To(Equal(usable))
+			if usable {
+				g.Expect(pending.RelayState).To(Equal(state))
+			}
+		}
+		signed := signer.signQuery(t, plain+"&RelayState="+nodeEscape(state), ecdsaSHA256)
+		pending, err := take(saml.DecodeRedirect(plain + "&RelayState=" + raw + signed[strings.Index(signed, "&SigAlg="):]))
+		if err == nil {
+			g.Expect(pending.RelayState).To(Equal(state))
+			return
+		}
+		decoded, errDecode := url.QueryUnescape(raw)
+		g.Expect(usable && errDecode == nil && decoded == state && !strings.Contains(raw, "&")).To(BeFalse(), "%v", err)
 	})
 }
 
