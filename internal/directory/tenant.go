@@ -41,6 +41,8 @@ type Tenant struct {
 	Domains []string `json:"domains,omitempty"`
 	// Attributes are the custom attributes members may carry, by name (O4).
 	Attributes []AttributeDefinition `json:"attributes,omitempty"`
+	// DeletionGuard holds deletions of many members (X3); zero is the default one.
+	DeletionGuard DeletionGuard `json:"deletionGuard,omitzero"`
 }
 
 // AttributeDefinition declares a custom attribute (O4.1).
