@@ -6,7 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 package samlxml_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -63,6 +66,26 @@ func TestRefusedDocuments(t *testing.T) {
 		_, err := samlxml.Parse([]byte(document), limits)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)), "%.80q", document)
 	}
+}
+
+// TestNothingIsFetched: a document leads nowhere, whether it is refused or read.
+func TestNothingIsFetched(t *testing.T) {
+	var requests atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	t.Cleanup(server.Close)
+	for document, read := range map[string]bool{
+		`<!DOCTYPE a SYSTEM "#/x.dtd"><a/>`:                                               false,
+		`<!DOCTYPE a [<!ENTITY % p SYSTEM "#/p"> %p;]><a/>`:                               false,
+		`<!DOCTYPE a [<!ENTITY e SYSTEM "#/e">]><a>&e;</a>`:                               false,
+		`<?xml-stylesheet href="#/x.xsl"?><a/>`:                                           false,
+		`<a xmlns:i="http://www.w3.org/2001/XInclude"><i:include href="#/"/></a>`:         true,
+		`<a xmlns:x="http://www.w3.org/2001/XMLSchema-instance" x:schemaLocation="u #"/>`: true,
+		`<a xmlns="#/namespace" xml:base="#/"/>`:                                          true,
+	} {
+		_, err := samlxml.Parse([]byte(strings.ReplaceAll(document, "#", server.URL)), limits)
+		NewWithT(t).Expect(err == nil).To(Equal(read), document)
+	}
+	NewWithT(t).Expect(requests.Load()).To(BeZero())
 }
 
 func TestReading(t *testing.T) {

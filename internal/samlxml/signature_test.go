@@ -99,6 +99,10 @@ func TestForgedSignatures(t *testing.T) {
 	unsigned := strings.Replace(root, signature, "", 1)
 	evil := func(changes ...string) string { return strings.NewReplacer(changes...).Replace(genuine) }
 	value := base64.StdEncoding.EncodeToString([]byte("not a signature"))
+	digest := func(value string) string {
+		before, rest, _ := strings.Cut(genuine, "<ds:DigestValue>")
+		return before + "<ds:DigestValue>" + value + rest[strings.Index(rest, "</ds:DigestValue>"):]
+	}
 	for name, test := range map[string]struct{ document, want string }{
 		"not signed":              {unsigned, "is not signed"},
 		"twice":                   {evil("</ds:Signature>", "</ds:Signature>"+signature), "more than one signature"},
@@ -114,6 +118,9 @@ func TestForgedSignatures(t *testing.T) {
 		"foreign SignedInfo":      {evil("<ds:SignedInfo>", `<ds:SignedInfo xmlns:ds="urn:evil">`), "unknown form"},
 		"comment in the digest":   {evil("<ds:DigestValue>", "<ds:DigestValue><!-- x -->"), "contains a comment"},
 		"comment in the text":     {evil("urn:sp", "urn:sp<!-- x -->"), "contains a comment"},
+		"empty digest":            {digest(""), "not base64"},
+		"digest of nothing":       {digest("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="), "was changed"},
+		"key to be fetched":       {evil("<ds:X509Data>", `<ds:RetrievalMethod URI="http://127.0.0.1/"/><ds:X509Data>`, "rsa-sha256", "rsa-sha512"), "none of the known"},
 		"transform by XPath":      {evil(xmldsig+"enveloped-signature", "http://www.w3.org/TR/1999/REC-xpath-19991116"), "other transforms"},
 		"transform by XSLT":       {evil("<ds:Transforms>", `<ds:Transforms><ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/>`), "other transforms"},
 		"inclusive form":          {evil(exclusive, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"), "exclusive canonical form"},

@@ -73,6 +73,7 @@ func badDocuments() map[string]string {
 		"trailing directive":           requestXML() + "<!ELEMENT x ANY>",
 		"external entity, file":        `<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>` + requestXML(spEntity+"<", "&e;<"),
 		"external entity, http":        `<!DOCTYPE x [<!ENTITY e SYSTEM "http://127.0.0.1/">]>` + requestXML(spEntity+"<", "&e;<"),
+		"entity in the issuer":         `<!DOCTYPE x [<!ENTITY e "` + spEntity + `">]>` + requestXML(spEntity+"<", "&e;<"),
 		"entity without declaration":   requestXML(spEntity+"<", spEntity+"&e;<"),
 		"billion laughs":               billionLaughs(),
 		"processing instruction":       `<?php x ?>` + requestXML(),

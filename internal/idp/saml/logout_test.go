@@ -121,6 +121,7 @@ func TestLogoutRequestsByRedirect(t *testing.T) {
 		"encrypted name":        {app, changed("saml:NameID ", "saml:EncryptedID ", "</saml:NameID>", "</saml:EncryptedID>"), "unknown way", true},
 		"no name":               {app, changed("hanako@acme.example", ""), "unknown way", true},
 		"comment in the name":   {app, changed("hanako@acme.example", "hanako@acme.example<!-- -->.evil.example"), "not plain text", false},
+		"name of another kind":  {app, changed("<saml:NameID ", `<e:NameID xmlns:e="urn:evil" `, "</saml:NameID>", "</e:NameID>"), "does not know", false},
 		"element in the name":   {app, changed("hanako@acme.example", "hanako@acme.example<x>.evil.example</x>"), "not plain text", false},
 		"two names":             {app, changed("<samlp:SessionIndex>", "<saml:NameID>taro</saml:NameID><samlp:SessionIndex>"), "twice", false},
 		"17 sessions":           {app, changed("<samlp:SessionIndex>", strings.Repeat("<samlp:SessionIndex>x</samlp:SessionIndex>", 16)+"<samlp:SessionIndex>"), "more than 16", false},
