@@ -53,7 +53,10 @@ type sqliteStatement interface {
 }
 
 // preparingConnection is a pooled connection; database/sql uses it for one
-// caller at a time.
+// caller at a time. A call that has begun goes on to its end, whatever becomes of
+// its context: none of ours takes long, a lock is waited for as long as
+// busy_timeout says, and the goroutine by which the driver watches a context
+// costs more than most statements.
 type preparingConnection struct {
 	sqliteConn
 	statements map[string]*statement
@@ -68,12 +71,21 @@ type statement struct {
 	reading bool
 }
 
+// BeginTx implements driver.ConnBeginTx.
+func (c *preparingConnection) BeginTx(ctx context.Context, options driver.TxOptions) (driver.Tx, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return c.sqliteConn.BeginTx(context.WithoutCancel(ctx), options)
+}
+
 // ExecContext implements driver.ExecerContext.
 func (c *preparingConnection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	kept, err := c.keep(ctx, query)
 	if err != nil {
 		return nil, err
 	}
+	ctx = context.WithoutCancel(ctx)
 	if kept.reading {
 		return c.sqliteConn.ExecContext(ctx, query, args)
 	}
@@ -86,6 +98,7 @@ func (c *preparingConnection) QueryContext(ctx context.Context, query string, ar
 	if err != nil {
 		return nil, err
 	}
+	ctx = context.WithoutCancel(ctx)
 	if kept.reading {
 		return c.sqliteConn.QueryContext(ctx, query, args)
 	}
@@ -97,8 +110,11 @@ func (c *preparingConnection) QueryContext(ctx context.Context, query string, ar
 	return &keptRows{Rows: rows, statement: kept}, nil
 }
 
-// keep returns the prepared statement of the query.
+// keep returns the prepared statement of the query, unless the context has ended.
 func (c *preparingConnection) keep(ctx context.Context, query string) (*statement, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	c.calls++
 	if kept, ok := c.statements[query]; ok {
 		kept.lastCall = c.calls

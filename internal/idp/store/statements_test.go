@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -163,33 +162,56 @@ func TestStatementsAreUsableAfterFailures(t *testing.T) {
 	p.Expect(p.number(sumAbove, 5)).To(Equal(21))
 }
 
-// TestStatementsEndWithTheirContext ends a context while rows are computed
-// and while a lock is waited for.
-func TestStatementsEndWithTheirContext(t *testing.T) {
+// TestContextsEndBetweenStatements: what has begun goes on to its end, and the
+// connection, with its statements, stays of use.
+func TestContextsEndBetweenStatements(t *testing.T) {
 	p := newPreparing(t)
-	const endless = `WITH RECURSIVE more(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM more) SELECT COUNT(*) FROM more`
 	const insert = `INSERT INTO numbers VALUES ($1)`
-	other := p.open(t, "_pragma=busy_timeout(60000)")
-	_, err := other.ExecContext(p.ctx, insert, 6)
-	p.Expect(err).NotTo(HaveOccurred())
-	for n := range 2 {
-		ctx, cancel := context.WithTimeout(p.ctx, 50*time.Millisecond)
-		p.Expect(p.QueryRowContext(ctx, endless).Scan(new(int))).To(MatchError(context.DeadlineExceeded))
+	for n := 10; n < 12; n++ {
+		ctx, cancel := context.WithCancel(p.ctx)
+		transaction, err := p.BeginTx(ctx, nil)
+		p.Expect(err).NotTo(HaveOccurred())
+		_, err = transaction.ExecContext(ctx, insert, n)
+		p.Expect(err).NotTo(HaveOccurred())
 		cancel()
+		_, err = transaction.ExecContext(ctx, insert, n+10)
+		p.Expect(err).To(Or(MatchError(context.Canceled), MatchError(sql.ErrTxDone)))
+		p.Expect(transaction.Commit()).NotTo(Succeed())
+		p.Expect(p.number(sumAbove, 5)).To(BeZero(), "nothing is left of it")
+		_, err = p.ExecContext(ctx, insert, n)
+		p.Expect(err).To(MatchError(context.Canceled))
+		_, err = p.BeginTx(ctx, nil)
+		p.Expect(err).To(MatchError(context.Canceled))
+	}
+	p.Expect(p.kept()).To(ContainElements(insert, sumAbove))
+}
 
+// TestLocksAreWaitedForABoundedTime has two connections write.
+func TestLocksAreWaitedForABoundedTime(t *testing.T) {
+	p := newPreparing(t)
+	const insert = `INSERT INTO numbers VALUES ($1)`
+	patient := p.open(t, "_txlock=immediate&_pragma=busy_timeout(10000)")
+	impatient := p.open(t, "_txlock=immediate&_pragma=busy_timeout(10)")
+	for n := 10; n < 12; n++ {
 		holding, err := p.BeginTx(p.ctx, nil)
 		p.Expect(err).NotTo(HaveOccurred())
-		_, err = holding.ExecContext(p.ctx, insert, 10+n)
+		_, err = holding.ExecContext(p.ctx, insert, n)
 		p.Expect(err).NotTo(HaveOccurred())
-		ctx, cancel = context.WithTimeout(p.ctx, 50*time.Millisecond)
-		_, err = other.ExecContext(ctx, insert, 20+n)
-		p.Expect(err).To(MatchError(context.DeadlineExceeded))
-		cancel()
+		_, err = impatient.BeginTx(p.ctx, nil)
+		p.Expect(err).To(MatchError(ContainSubstring("locked")))
+		_, err = impatient.ExecContext(p.ctx, insert, n+10)
+		p.Expect(err).To(MatchError(ContainSubstring("locked")))
+		waited := make(chan error)
+		go func() {
+			_, err := patient.ExecContext(p.ctx, insert, n+20)
+			waited <- err
+		}()
 		p.Expect(holding.Commit()).To(Succeed())
-		_, err = other.ExecContext(p.ctx, insert, 20+n)
+		p.Expect(<-waited).To(Succeed())
+		_, err = impatient.ExecContext(p.ctx, insert, n+10)
 		p.Expect(err).NotTo(HaveOccurred())
 	}
-	p.Expect(p.number(sumAbove, 5)).To(Equal(6 + 10 + 11 + 20 + 21))
+	p.Expect(p.number(sumAbove, 5)).To(Equal(10 + 20 + 30 + 11 + 21 + 31))
 }
 
 func TestReadersCannotWriteByKeptStatements(t *testing.T) {
