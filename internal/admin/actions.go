@@ -48,4 +48,26 @@ const (
 	GroupDeleted = "GroupDeleted"
 	AppUpdated   = "AppUpdated"
 	AppDeleted   = "AppDeleted"
+
+	// DeletionHeld is a deletion that the guard holds (X3); DeletionsApproved is
+	// somebody's approval of those held at that moment.
+	DeletionHeld      = "DeletionHeld"
+	DeletionsApproved = "DeletionsApproved"
+
+	// What was done to a member's account at an external service (O7); App is the
+	// ProvisioningTarget. AccountFailed is the beginning of a failure.
+	AccountCreated  = "AccountCreated"
+	AccountUpdated  = "AccountUpdated"
+	AccountAdopted  = "AccountAdopted"
+	AccountDisabled = "AccountDisabled"
+	AccountDeleted  = "AccountDeleted"
+	AccountRestored = "AccountRestored"
+	AccountFailed   = "AccountFailed"
 )
+
+// RecordedActions are those of entries that the operator may Record; it does
+// not write of itself what only the IdP can know.
+var RecordedActions = []string{
+	DeletionHeld, DeletionsApproved,
+	AccountCreated, AccountUpdated, AccountAdopted, AccountDisabled, AccountDeleted, AccountRestored, AccountFailed,
+}

@@ -82,6 +82,11 @@ func (c *client) EndSessions(ctx context.Context, member Key) error {
 	return err
 }
 
+func (c *client) Record(ctx context.Context, entries []AuditEntry) error {
+	_, err := call[nothing](ctx, c, pathRecord, entries)
+	return err
+}
+
 func (c *client) SearchAudit(ctx context.Context, query AuditQuery) ([]AuditEntry, error) {
 	return call[[]AuditEntry](ctx, c, pathAudit, query)
 }

@@ -22,6 +22,7 @@ const (
 	pathAcknowledge       = "/admin/v1/acknowledge"
 	pathTemporaryPassword = "/admin/v1/temporary-password" // #nosec G101 -- a path
 	pathEndSessions       = "/admin/v1/end-sessions"
+	pathRecord            = "/admin/v1/record"
 	pathAudit             = "/admin/v1/audit"
 	pathAbout             = "/admin/v1/about"
 )
@@ -30,6 +31,8 @@ const (
 	// maxApplyBytes bounds an Apply call; a client splits what is larger. One
 	// object with a 1 MiB image in base64 fits many times.
 	maxApplyBytes = 32 << 20
+	// maxRecordBytes bounds a Record call: MaxBatch entries with long details fit.
+	maxRecordBytes = 8 << 20
 	// maxCallBytes bounds every other call.
 	maxCallBytes = 1 << 20
 	// maxAnswerBytes bounds what a client reads: MaxPage entries fit many times.

@@ -36,6 +36,8 @@ func (*accepting) EndSessions(context.Context, Key) error { return nil }
 func (*accepting) SearchAudit(context.Context, AuditQuery) ([]AuditEntry, error) {
 	return nil, nil
 }
+func (*accepting) Record(context.Context, []AuditEntry) error { return nil }
+
 func (*accepting) About(context.Context) (About, error) { return About{Version: "1"}, nil }
 
 func post(path, contentType, body string) *httptest.ResponseRecorder {

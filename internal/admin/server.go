@@ -29,6 +29,7 @@ func NewHandler(service Service) http.Handler {
 	handle(mux, pathAcknowledge, maxCallBytes, withoutAnswer(service.Acknowledge))
 	handle(mux, pathTemporaryPassword, maxCallBytes, service.SetTemporaryPassword)
 	handle(mux, pathEndSessions, maxCallBytes, withoutAnswer(service.EndSessions))
+	handle(mux, pathRecord, maxRecordBytes, withoutAnswer(service.Record))
 	handle(mux, pathAudit, maxCallBytes, service.SearchAudit)
 	handle(mux, pathAbout, maxCallBytes, func(ctx context.Context, _ nothing) (About, error) { return service.About(ctx) })
 	return mux

@@ -36,6 +36,10 @@ type Service interface {
 	// UnlinkAuthenticator will come with second factors; EndSessions signs a
 	// member out everywhere at once.
 	EndSessions(ctx context.Context, member Key) error
+	// Record writes audit entries of what the operator did, at most MaxBatch: those
+	// of RecordedActions (O12.1). An entry whose ID is there already is not written
+	// again; one without gets one. A Time of zero, or in the future, is now.
+	Record(ctx context.Context, entries []AuditEntry) error
 	// SearchAudit lists audit entries, newest first (O12.2).
 	SearchAudit(ctx context.Context, query AuditQuery) ([]AuditEntry, error)
 	// About says what the IdP is, where it can serve: where its database answers.
@@ -51,7 +55,7 @@ type About struct {
 // MaxPage is the most entries a Digests, Notices or SearchAudit call returns.
 const MaxPage = 1000
 
-// MaxBatch is the most changes one Apply call takes.
+// MaxBatch is the most changes one Apply call takes, and entries one Record call.
 const MaxBatch = 500
 
 // Kind is the kind of a published object.
@@ -285,6 +289,7 @@ type AuditQuery struct {
 
 // AuditEntry is one line of the audit log (O12.1).
 type AuditEntry struct {
+	// ID is a UUIDv7: entries are listed by it.
 	ID         string    `json:"id"`
 	Time       time.Time `json:"time"`
 	Tenant     string    `json:"tenant"`

@@ -10,6 +10,7 @@ package admintest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) admin.Service) {
 		"notices wait":                    (*suite).noticesWait,
 		"temporary password":              (*suite).temporaryPassword,
 		"audit is searched by page":       (*suite).auditIsSearchedByPage,
+		"the operator's entries are kept": (*suite).recordsAreKept,
 		"errors are told by kind":         (*suite).errorsAreToldByKind,
 		"large batches arrive":            (*suite).largeBatchesArrive,
 		"a cancelled call ends":           (*suite).cancelledCallEnds,
@@ -265,6 +267,44 @@ func (s *suite) auditIsSearchedByPage() {
 	s.Expect(entries[0].Detail).To(ContainSubstring("team/m3"))
 	s.Expect(s.service.SearchAudit(s.ctx, admin.AuditQuery{Until: time.Now().Add(-time.Hour)})).To(BeEmpty())
 	s.Expect(s.service.SearchAudit(s.ctx, admin.AuditQuery{From: time.Now().Add(-time.Hour)})).To(HaveLen(10))
+}
+
+// recordsAreKept also takes entries of tenants that are not there any more.
+func (s *suite) recordsAreKept() {
+	at := time.Now().Add(-time.Minute).UTC().Truncate(time.Millisecond)
+	first := admin.AuditEntry{
+		ID: "0197a1b2-c3d4-7abc-8def-0123456789ab", Time: at, Tenant: slug, Member: "hanako", MemberName: "山田 花子", Mail: "hanako@acme.example",
+		App: "entra", Action: admin.AccountCreated, Detail: "account 4711",
+	}
+	ahead := admin.AuditEntry{Time: time.Now().Add(time.Hour), Tenant: slug, Action: admin.AccountFailed, Detail: strings.Repeat("長い", 10000)}
+	s.Expect(s.service.Record(s.ctx, nil)).To(Succeed())
+	s.Expect(s.service.Record(s.ctx, []admin.AuditEntry{first, ahead})).To(Succeed())
+	s.Expect(s.service.Record(s.ctx, []admin.AuditEntry{first})).To(Succeed(), "once more, as the answer got lost")
+	entries, err := s.service.SearchAudit(s.ctx, admin.AuditQuery{Tenant: slug, Action: admin.AccountCreated})
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(entries).To(Equal([]admin.AuditEntry{first}))
+	entries, err = s.service.SearchAudit(s.ctx, admin.AuditQuery{Tenant: slug, Action: admin.AccountFailed})
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(entries).To(HaveLen(1))
+	s.Expect(entries[0].Time).To(BeTemporally("<=", time.Now()))
+	s.Expect(entries[0].ID).NotTo(BeEmpty())
+
+	for _, invalid := range []admin.AuditEntry{
+		{Tenant: slug, Action: admin.LoginSucceeded},
+		{Tenant: slug, Action: "Anything"},
+		{Action: admin.AccountCreated},
+		{ID: "1", Tenant: slug, Action: admin.AccountCreated},
+		{ID: "f47ac10b-58cc-4372-a567-0e02b2c3d479", Tenant: slug, Action: admin.AccountCreated},
+	} {
+		s.Expect(s.service.Record(s.ctx, []admin.AuditEntry{invalid})).To(MatchError(admin.ErrInvalid), "%+v", invalid)
+	}
+	many := make([]admin.AuditEntry, admin.MaxBatch+1)
+	for i := range many {
+		many[i] = admin.AuditEntry{Tenant: slug, Action: admin.AccountUpdated, Detail: strings.Repeat("x", 2000)}
+	}
+	s.Expect(s.service.Record(s.ctx, many)).To(MatchError(admin.ErrInvalid))
+	s.Expect(s.service.Record(s.ctx, many[1:])).To(Succeed())
+	s.Expect(s.service.SearchAudit(s.ctx, admin.AuditQuery{Action: admin.AccountUpdated, Limit: admin.MaxPage})).To(HaveLen(admin.MaxBatch))
 }
 
 func (s *suite) errorsAreToldByKind() {

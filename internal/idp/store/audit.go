@@ -8,8 +8,13 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"tegata.dev/tegata/internal/admin"
 )
@@ -30,8 +35,62 @@ func (s *Store) Audit(ctx context.Context, entry admin.AuditEntry) error {
 	return s.write(ctx, func(t *tx) error { return t.audit(ctx, entry) })
 }
 
+// Record implements admin.Service.
+func (s *Store) Record(ctx context.Context, entries []admin.AuditEntry) error {
+	if len(entries) > admin.MaxBatch {
+		return fmt.Errorf("%w: %d entries; at most %d fit in one call", admin.ErrInvalid, len(entries), admin.MaxBatch)
+	}
+	for _, entry := range entries {
+		if err := checkRecorded(entry); err != nil {
+			return fmt.Errorf("%w: %w", admin.ErrInvalid, err)
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	return s.write(ctx, func(t *tx) error {
+		for _, entry := range entries {
+			if toMillis(entry.Time) > t.now {
+				entry.Time = time.Time{}
+			}
+			if err := t.record(ctx, entry); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkRecorded tells why the operator may not write the entry.
+func checkRecorded(entry admin.AuditEntry) error {
+	switch {
+	case !slices.Contains(admin.RecordedActions, entry.Action):
+		return fmt.Errorf("action %q is not the operator's to record", clean(entry.Action, maxAuditText))
+	case entry.Tenant == "":
+		return errors.New("an entry names no tenant")
+	case entry.ID == "":
+		return nil
+	}
+	// The list is read by ID: another kind of one would turn up at any place of it.
+	id, err := uuid.Parse(entry.ID)
+	if err != nil || id.Version() != 7 || id.String() != entry.ID {
+		return errors.New("an entry's ID is not a UUIDv7")
+	}
+	return nil
+}
+
+// audit writes an entry with an ID of its own.
 func (t *tx) audit(ctx context.Context, entry admin.AuditEntry) error {
-	id, err := t.store.ids.ordered()
+	entry.ID = ""
+	return t.record(ctx, entry)
+}
+
+// record writes an entry whose ID is not there yet; without one it gets one.
+func (t *tx) record(ctx context.Context, entry admin.AuditEntry) error {
+	id, err := entry.ID, error(nil)
+	if id == "" {
+		id, err = t.store.ids.ordered()
+	}
 	if err != nil {
 		return err
 	}
@@ -40,7 +99,8 @@ func (t *tx) audit(ctx context.Context, entry admin.AuditEntry) error {
 		at = t.now
 	}
 	_, err = t.exec(ctx, `INSERT INTO audit (id, at, tenant, member, member_name, mail, app, action, address, user_agent, request_id, detail)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		ON CONFLICT (id) DO NOTHING`,
 		id, at, clean(entry.Tenant, maxAuditText), clean(entry.Member, maxAuditText), clean(entry.MemberName, maxAuditText),
 		clean(entry.Mail, maxAuditText), clean(entry.App, maxAuditText), clean(entry.Action, maxAuditText), clean(entry.Address, maxAuditText),
 		clean(entry.UserAgent, maxUserAgent), clean(entry.RequestID, maxAuditText), clean(entry.Detail, maxDetail))
