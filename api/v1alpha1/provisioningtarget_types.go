@@ -378,7 +378,7 @@ type ProvisioningTargetReference struct {
 // TargetURL is the address of a service.
 // +kubebuilder:validation:MinLength=8
 // +kubebuilder:validation:MaxLength=2048
-// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?#]+(/[^?#]*)?$') && !self.contains('@')",message="must be an absolute http or https URL without a query, a fragment and credentials, for example https://example.com/scim/v2"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/?# ]+(/[^?# ]*)?$') && !self.contains('@')",message="must be an absolute http or https URL without a query, a fragment and credentials, for example https://example.com/scim/v2"
 type TargetURL string
 
 // SCIM is a service that speaks SCIM 2.0.
@@ -481,6 +481,13 @@ type ProvisioningTargetStatus struct {
 	// lastSync is when the last sync of all accounts ended.
 	// +optional
 	LastSync metav1.Time `json:"lastSync,omitempty,omitzero"`
+
+	// lastSyncRequest is the value of the sync-now annotation that was last carried
+	// out.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	LastSyncRequest string `json:"lastSyncRequest,omitempty"`
 
 	// nextSync is when the next one begins.
 	// +optional

@@ -75,6 +75,8 @@ func fullVariants(kind string) []string {
 		return []string{"full", "keys"}
 	case "SAMLApp":
 		return []string{"full", "url", "inline", "configmap"}
+	case "ProvisioningTarget":
+		return []string{"full", "certificate", "oauth", "bearer", "basic", "mdm-rest", "mdm-oauth", "mdm-bearer", "mdm-basic", "intune"}
 	default:
 		return []string{"full"}
 	}
@@ -131,6 +133,8 @@ func (p place) probes(kind string) []probe {
 			choice := strings.Trim(string(value.Raw), `"`)
 			add("enum "+choice, choice, ruledOut[kind+" "+p.pattern+" "+choice])
 		}
+	case p.schema.Format == "date-time":
+		add("no time", "tomorrow", "must be of type date-time")
 	case p.schema.Type == "string":
 		p.stringProbes(kind, add)
 	case p.schema.Type == "integer":
@@ -189,11 +193,16 @@ var items = map[string]func(i int) any{
 	"SAMLApp spec.serviceProvider.singleLogoutServices": func(i int) any {
 		return map[string]any{"binding": "HTTPRedirect", "url": fmt.Sprintf("https://sp.example/%d", i)}
 	},
-	"SAMLApp spec.attributes":    func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
-	"SAMLApp spec.permissions":   permission,
-	"LinkApp spec.permissions":   permission,
-	"SAMLApp spec.access.groups": group,
-	"LinkApp spec.access.groups": group,
+	"IdentityServer spec.provisioningTargets.allowedNetworks":      func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
+	"ProvisioningTarget spec.attributes":                           func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
+	"ProvisioningTarget spec.members.groups":                       group,
+	"ProvisioningTarget spec.scim.authentication.oauth.scopes":     func(i int) any { return fmt.Sprintf("s%d", i) },
+	"ProvisioningTarget spec.mdm.scim.authentication.oauth.scopes": func(i int) any { return fmt.Sprintf("s%d", i) },
+	"SAMLApp spec.attributes":                                      func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "value": "v"} },
+	"SAMLApp spec.permissions":                                     permission,
+	"LinkApp spec.permissions":                                     permission,
+	"SAMLApp spec.access.groups":                                   group,
+	"LinkApp spec.access.groups":                                   group,
 }
 
 func grant(i int) any {

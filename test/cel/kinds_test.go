@@ -170,6 +170,11 @@ var identityServerRules = []ruleTest{
 		refused:  each("spec.metadataSources.allowedNetworks.0", "10.0.0.1", "10.0.0.0/33", "everything"),
 	},
 	{
+		kind: "IdentityServer", path: "spec.provisioningTargets.allowedNetworks[]", message: "must be a network in CIDR form, for example 10.0.0.0/8",
+		accepted: each("spec.provisioningTargets.allowedNetworks.0", "10.0.0.0/8", "192.0.2.1/32", "fd00::/8"),
+		refused:  each("spec.provisioningTargets.allowedNetworks.0", "10.0.0.1", "10.0.0.0/33", "everything"),
+	},
+	{
 		kind: "IdentityServer", path: "spec.trustedProxies[]", message: "must be a network in CIDR form, for example 10.0.0.0/8",
 		accepted: each("spec.trustedProxies.0", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"),
 		refused:  each("spec.trustedProxies.0", "10.0.0.0", "10.0.0.0/33", "proxy.example", "all"),
@@ -323,6 +328,11 @@ var tenantRules = []ruleTest{
 		kind: "Tenant", path: "spec.signingKey.rotation.overlap", message: "must be hours, minutes and seconds, for example 720h or 1h30m",
 		accepted: each("spec.signingKey.rotation.overlap", "2h", "720h", "30h15m"),
 		refused:  each("spec.signingKey.rotation.overlap", "30d", "72000000ms", "2h2h", "720 h"),
+	},
+	{
+		kind: "Tenant", path: "spec.deletionGuard.window", message: durationMessage,
+		accepted: each("spec.deletionGuard.window", "1h", "30m", "24h"),
+		refused:  each("spec.deletionGuard.window", "1d", "60", "an hour"),
 	},
 }
 

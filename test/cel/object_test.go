@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var kinds = []string{"IdentityServer", "Tenant", "Member", "Group", "SAMLApp", "LinkApp"}
+var kinds = []string{"IdentityServer", "Tenant", "Member", "Group", "SAMLApp", "LinkApp", "ProvisioningTarget", "Account", "Offboarding"}
 
 // base is testdata/<kind>-<variant>.yaml: "minimal" has only what is required,
 // "full" every field of the spec but the other sides of unions.

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package cel
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -65,13 +66,13 @@ func TestRules(t *testing.T) {
 		t.Run(test.kind+" "+test.path+" "+test.message, func(t *testing.T) {
 			for _, v := range test.accepted {
 				t.Run("accepts "+v.name, func(t *testing.T) {
-					NewWithT(t).Expect(v.submit(t, test.kind)).To(Succeed())
+					NewWithT(t).Expect(v.submit(t, test)).To(Succeed())
 				})
 			}
 			for _, v := range test.refused {
 				t.Run("refuses "+v.name, func(t *testing.T) {
 					g := NewWithT(t)
-					err := v.submit(t, test.kind)
+					err := v.submit(t, test)
 					g.Expect(err).To(MatchError(ContainSubstring(test.message)))
 					// The message stands at the field that a person must look at.
 					g.Expect(positions.Replace(err.Error())).To(ContainSubstring(at(test.path) + ": Invalid value"))
@@ -93,23 +94,23 @@ func at(path string) string {
 }
 
 // submit creates or updates the variant and returns the API server's refusal.
-func (v variant) submit(t *testing.T, kind string) error {
+func (v variant) submit(t *testing.T, test ruleTest) error {
 	t.Helper()
-	variantBase := v.base
-	if variantBase == "" {
-		variantBase = "minimal"
-	}
-	object := base(t, kind, variantBase)
-	if !v.update {
+	object, ofStatus := base(t, test.kind, cmp.Or(v.base, "minimal")), strings.HasPrefix(test.path, "status.")
+	if !v.update && !ofStatus {
 		return server.Create(t.Context(), apply(object, v.edits...), client.DryRunAll)
 	}
 	g := NewWithT(t)
 	stored := apply(object, v.earlier...)
 	g.Expect(server.Create(t.Context(), stored)).To(Succeed())
 	t.Cleanup(func() { g.Expect(server.Delete(context.Background(), stored)).To(Succeed()) })
+	if ofStatus {
+		return server.Status().Update(t.Context(), apply(stored, v.edits...), client.DryRunAll)
+	}
 	later := apply(object, v.edits...)
 	later.SetResourceVersion(stored.GetResourceVersion())
 	return server.Update(t.Context(), later, client.DryRunAll)
 }
 
-var ruleTests = slices.Concat(identityServerRules, tenantRules, memberRules, groupRules, samlAppRules, linkAppRules)
+var ruleTests = slices.Concat(identityServerRules, tenantRules, memberRules, groupRules, samlAppRules, linkAppRules,
+	provisioningTargetRules, accountRules, offboardingRules)
