@@ -40,6 +40,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		return err
 	}
 	servers, wakers := NewServers(), newWakers()
+	audit := newAuditRecorder(ctx, servers, options.Clock)
+	if err := mgr.Add(audit); err != nil {
+		return err
+	}
 	follow := &follower{Client: mgr.GetClient(), wakers: wakers}
 	for _, launcher := range []Launcher{options.Embedded, options.Deployed} {
 		launcher.OnExit(wakers.servers.wakeOne)
