@@ -15,6 +15,9 @@ end
 if status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "Waiting for the operator." }
 end
+if obj.kind == "ProvisioningTarget" and (obj.metadata.annotations or {})["identity.tegata.dev/suspended"] == "true" then
+  return { status = "Suspended", message = message }
+end
 if conditions.Reconciling ~= nil and conditions.Reconciling.status == "True" then
   return { status = "Progressing", message = conditions.Reconciling.message }
 end

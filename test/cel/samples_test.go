@@ -40,15 +40,23 @@ func kubectl(t *testing.T, args ...string) string {
 // prints: what people look for fits into 100 columns.
 func TestSamples(t *testing.T) {
 	g := NewWithT(t)
-	kubectl(t, "apply", "--server-side", "-k", "../../config/samples")
-	files, err := filepath.Glob("../../config/samples/*.yaml")
-	g.Expect(err).NotTo(HaveOccurred())
-	kustomization, err := os.ReadFile("../../config/samples/kustomization.yaml")
-	g.Expect(err).NotTo(HaveOccurred())
-	for _, file := range files {
-		if name := filepath.Base(file); name != "kustomization.yaml" {
-			g.Expect(string(kustomization)).To(ContainSubstring("- "+name+"\n"), "a sample that nobody applies")
+	for _, directory := range []string{"../../config/samples", "../../config/samples/provisioning"} {
+		kubectl(t, "apply", "--server-side", "-k", directory)
+		files, err := filepath.Glob(filepath.Join(directory, "*.yaml"))
+		g.Expect(err).NotTo(HaveOccurred())
+		kustomization, err := os.ReadFile(filepath.Join(directory, "kustomization.yaml"))
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, file := range files {
+			if name := filepath.Base(file); name != "kustomization.yaml" {
+				g.Expect(string(kustomization)).To(ContainSubstring("- "+name+"\n"), "a sample that nobody applies")
+			}
 		}
+	}
+	// Nobody but the operator makes these.
+	for _, kind := range []string{"Account", "Offboarding"} {
+		object := base(t, kind, "full")
+		object.SetNamespace("acme")
+		g.Expect(server.Create(t.Context(), object)).To(Succeed())
 	}
 	makeReady(t)
 
@@ -83,6 +91,11 @@ func makeReady(t *testing.T) {
 		"Tenant":         {set("status.members", int64(10000)), set("status.pendingMembers", int64(120))},
 		"Member":         {set("status.state", "PasswordPending"), set("status.lastLogin", "2026-01-01T00:00:00Z"), set("status.id", "e0f9c9e2-95d9-4a9e-8f6a-6f4f4a8b7a10")},
 		"Group":          {set("status.members", int64(10000)), set("status.administrators", int64(12))},
+		"ProvisioningTarget": {
+			set("status.accounts", map[string]any{"desired": int64(10000), "synced": int64(9990), "failed": int64(10)}), set("status.lastSync", "2026-01-01T00:00:00Z"),
+		},
+		"Account":     {set("status.state", "Disabled"), set("status.lastSync", "2026-01-01T00:00:00Z")},
+		"Offboarding": {set("status.signInBlockedAt", "2026-01-01T00:00:00Z"), set("status.completedAt", "2026-01-01T00:00:00Z")},
 	}
 	for _, kind := range kinds {
 		list := &unstructured.UnstructuredList{}

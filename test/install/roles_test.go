@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var kinds = []string{"groups", "identityservers", "linkapps", "members", "samlapps", "tenants"}
+var kinds = []string{"accounts", "groups", "identityservers", "linkapps", "members", "offboardings", "provisioningtargets", "samlapps", "tenants"}
 
 // Which role may write what. The built-in roles take these in by their labels.
 func TestAggregatedRoles(t *testing.T) {
@@ -23,7 +23,8 @@ func TestAggregatedRoles(t *testing.T) {
 		file, label string
 		writes      []string
 	}{
-		{"admin.yaml", "rbac.authorization.k8s.io/aggregate-to-admin", kinds},
+		{"admin.yaml", "rbac.authorization.k8s.io/aggregate-to-admin",
+			[]string{"groups", "identityservers", "linkapps", "members", "provisioningtargets", "samlapps", "tenants"}},
 		{"editor.yaml", "rbac.authorization.k8s.io/aggregate-to-edit", []string{"groups", "linkapps", "members", "samlapps"}},
 		{"viewer.yaml", "rbac.authorization.k8s.io/aggregate-to-view", nil},
 	} {
