@@ -18,6 +18,7 @@ import (
 	_ "time/tzdata" // members live in any time zone, and images may ship without a database of them
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -165,8 +166,10 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	if err := controllers.SetupWithManager(ctx, mgr, controllers.Options{Embedded: launcher, Deployed: pods, MemberWorkers: o.memberWorkers}); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(certificateCollector{mgr.GetClient(), log}); err != nil {
-		return err
+	for _, collector := range []prometheus.Collector{certificateCollector{mgr.GetClient(), log}, metadataCollector{mgr.GetClient(), log}} {
+		if err := metrics.Registry.Register(collector); err != nil {
+			return err
+		}
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
