@@ -209,9 +209,9 @@ type Device struct {
 // +kubebuilder:printcolumn:name="Member",type=string,JSONPath=`.spec.memberRef.name`
 // +kubebuilder:printcolumn:name="Target",type=string,JSONPath=`.spec.targetRef.name`
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
+// +kubebuilder:printcolumn:name="Last Sync",type=date,JSONPath=`.status.lastSync`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="Last Sync",type=date,JSONPath=`.status.lastSync`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="User Name",type=string,priority=1,JSONPath=`.status.userName`
 // +kubebuilder:printcolumn:name="External ID",type=string,priority=1,JSONPath=`.status.externalID`
