@@ -7,15 +7,17 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
+
+	"tegata.dev/tegata/internal/dial"
 )
 
 const (
@@ -27,11 +29,6 @@ const (
 	maxValidator = 512
 )
 
-// Resolver finds the addresses of a host name; net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
 // Options are what a client may do.
 type Options struct {
 	// Allowed are networks that may be connected to although they are not
@@ -42,24 +39,26 @@ type Options struct {
 	// Timeout bounds a whole fetch. Default: DefaultTimeout.
 	Timeout time.Duration
 	// Resolver defaults to net.DefaultResolver.
-	Resolver Resolver
+	Resolver dial.Resolver
 	// RootCAs verify TLS certificates. Default: the system's.
 	RootCAs *x509.CertPool
 }
 
 // Client fetches. It is safe for concurrent use, and keeps no connections: no
 // proxy and no earlier answer decides where a request really goes.
-type Client struct{ options Options }
+type Client struct {
+	options Options
+	dialer  *dial.Dialer
+}
 
 // New makes a client.
 func New(o Options) *Client {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	if o.Resolver == nil {
-		o.Resolver = net.DefaultResolver
-	}
-	return &Client{options: o}
+	return &Client{options: o, dialer: &dial.Dialer{
+		Allowed: o.Allowed, Setting: "spec.metadataSources.allowedNetworks", Resolver: o.Resolver, Timeout: o.Timeout / 2,
+	}}
 }
 
 // Validators tell the server which version is there already (RFC 9110 section 8.8).
@@ -191,49 +190,12 @@ func (c *Client) transport(scheme string) *http.Transport {
 	return &http.Transport{
 		Proxy: nil, // a proxy would connect to what is not checked here
 		DialContext: func(ctx context.Context, _, hostPort string) (net.Conn, error) {
-			return c.dial(ctx, scheme, hostPort)
+			return c.dialer.Dial(ctx, scheme, hostPort)
 		},
-		TLSClientConfig:        tlsConfig(c.options.RootCAs),
+		TLSClientConfig:        &tls.Config{RootCAs: c.options.RootCAs, MinVersion: tls.VersionTLS12},
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		ResponseHeaderTimeout:  c.options.Timeout / 2,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
-}
-
-// dial resolves the name itself and connects to an address that it has checked:
-// a name that is resolved twice may give two answers (DNS rebinding).
-func (c *Client) dial(ctx context.Context, scheme, hostPort string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return nil, fail("the address is no absolute URL; give one that begins with https://")
-	}
-	addresses, err := c.resolve(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	addresses = slices.DeleteFunc(addresses, func(a netip.Addr) bool { return !c.allowed(a) && (scheme != "https" || !public(a)) })
-	if len(addresses) == 0 {
-		if scheme != "https" {
-			return nil, fail("plain http is for networks that the IdentityServer allows in spec.metadataSources.allowedNetworks; use https, or have its network added there")
-		}
-		return nil, fail("the address is not a public one; use a public one, or have its network added to the IdentityServer's spec.metadataSources.allowedNetworks")
-	}
-	dialer := &net.Dialer{Timeout: c.options.Timeout / 2}
-	var last error
-	for _, address := range addresses {
-		connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address.Unmap().String(), port))
-		if err == nil {
-			return connection, nil
-		}
-		last = err
-	}
-	return nil, last
-}
-
-func (c *Client) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	if address, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{address}, nil
-	}
-	return c.options.Resolver.LookupNetIP(ctx, "ip", host)
 }

@@ -24,7 +24,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-var loopback = prefixes("127.0.0.1/32")
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 
 // names resolves host names to fixed addresses, one after another.
 type names struct {

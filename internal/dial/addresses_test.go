@@ -3,7 +3,7 @@ Copyright 2026 The Tegata Authors.
 SPDX-License-Identifier: Apache-2.0
 */
 
-package fetch
+package dial
 
 import (
 	"net/netip"
@@ -30,8 +30,8 @@ func TestPublicAddresses(t *testing.T) {
 
 func TestAllowedNetworks(t *testing.T) {
 	g := NewWithT(t)
-	some := New(Options{Allowed: prefixes("10.0.0.0/8", "fd00::/8")})
-	everything := New(Options{Allowed: prefixes("0.0.0.0/0", "::/0")})
+	some := (&Dialer{Allowed: prefixes("10.0.0.0/8", "fd00::/8")})
+	everything := (&Dialer{Allowed: prefixes("0.0.0.0/0", "::/0")})
 	for _, text := range []string{"10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::a01:203", "fd00::1"} {
 		g.Expect(some.allowed(netip.MustParseAddr(text))).To(BeTrue(), text)
 	}

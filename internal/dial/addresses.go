@@ -3,7 +3,7 @@ Copyright 2026 The Tegata Authors.
 SPDX-License-Identifier: Apache-2.0
 */
 
-package fetch
+package dial
 
 import (
 	"net/netip"
@@ -46,8 +46,8 @@ func plain(address netip.Addr) netip.Addr {
 }
 
 // allowed reports whether an address lies in a network that is allowed by name.
-func (c *Client) allowed(address netip.Addr) bool {
-	return !within(plain(address), never) && (within(address.Unmap(), c.options.Allowed) || within(plain(address), c.options.Allowed))
+func (d *Dialer) allowed(address netip.Addr) bool {
+	return !within(plain(address), never) && (within(address.Unmap(), d.Allowed) || within(plain(address), d.Allowed))
 }
 
 // public reports whether everybody may connect to the address.

@@ -1,0 +1,229 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"tegata.dev/tegata/internal/dial"
+	"tegata.dev/tegata/internal/provision"
+)
+
+const (
+	// DefaultTimeout bounds one call, from connecting to the end of the answer.
+	DefaultTimeout = 30 * time.Second
+	// DefaultMaxBytes is the largest answer.
+	DefaultMaxBytes = 16 << 20
+	maxHeaderBytes  = 64 << 10
+	// idleConnections to one host are kept: as many as calls are under way at once.
+	idleConnections = 16
+	idleTimeout     = 90 * time.Second
+)
+
+// Options are what a client may do.
+type Options struct {
+	// Allowed are networks that may be connected to although they are not
+	// public, and by plain http too.
+	Allowed []netip.Prefix
+	// RootCAs verify TLS certificates. Default: the system's.
+	RootCAs *x509.CertPool
+	// Timeout bounds one call. Default: DefaultTimeout.
+	Timeout time.Duration
+	// MaxBytes is the largest answer. Default: DefaultMaxBytes.
+	MaxBytes int64
+	// Resolver defaults to net.DefaultResolver.
+	Resolver dial.Resolver
+	// Now defaults to time.Now.
+	Now func() time.Time
+}
+
+// Client makes calls. It is safe for concurrent use. It follows no redirects and
+// uses no proxy: credentials go nowhere but where they were meant for.
+type Client struct {
+	options       Options
+	plain, secure *http.Transport
+}
+
+// New makes a client.
+func New(o Options) *Client {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Client{options: o, plain: transport(o, "http"), secure: transport(o, "https")}
+}
+
+// transport is for one scheme: which addresses may be connected to depends on it.
+// It speaks HTTP/1.1, where a dead connection holds up one call only.
+func transport(o Options, scheme string) *http.Transport {
+	dialer := &dial.Dialer{Allowed: o.Allowed, Setting: "spec.provisioningTargets.allowedNetworks", Resolver: o.Resolver, Timeout: o.Timeout / 3}
+	return &http.Transport{
+		Proxy: nil, // a proxy would connect to what is not checked here
+		DialContext: func(ctx context.Context, _, hostPort string) (net.Conn, error) {
+			return dialer.Dial(ctx, scheme, hostPort)
+		},
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    o.Timeout / 3,
+		MaxIdleConnsPerHost:    idleConnections,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// Close drops the connections that are kept; calls under way go on.
+func (c *Client) Close() {
+	c.plain.CloseIdleConnections()
+	c.secure.CloseIdleConnections()
+}
+
+// Request is one call.
+type Request struct {
+	Method string
+	// URL is absolute, of scheme https or http.
+	URL string
+	// Header may be nil. Accept and User-Agent are set where it has none.
+	Header http.Header
+	// Body may be nil.
+	Body []byte
+}
+
+// Response is a service's answer.
+type Response struct {
+	// Status is never a redirection.
+	Status int
+	Header http.Header
+	// Body is empty or valid JSON.
+	Body []byte
+	// RetryAfter is how long the service asks to wait; 0 where it does not say.
+	RetryAfter time.Duration
+}
+
+// Do makes a call. The error is a *provision.Error of cause Unavailable, or the
+// context's.
+func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	within, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	request, err := newRequest(within, r)
+	if err != nil {
+		return nil, err
+	}
+	transport := c.secure
+	if request.URL.Scheme == "http" {
+		transport = c.plain
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, c.failed(ctx, within, err)
+	}
+	defer func() { _ = response.Body.Close() }() // read or given up
+	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, c.failed(ctx, within, err)
+	case int64(len(body)) > c.options.MaxBytes:
+		return nil, unavailable(response.StatusCode, nil, "The service answered with more than %d MB; it is tried again.", c.options.MaxBytes>>20)
+	}
+	return c.answer(response, body)
+}
+
+func newRequest(ctx context.Context, r Request) (*http.Request, error) {
+	parsed, err := url.Parse(r.URL)
+	if err != nil || parsed.Hostname() == "" || parsed.User != nil || parsed.Scheme != "https" && parsed.Scheme != "http" {
+		// The error of url.Parse repeats the address, and that may hold what a service made up.
+		return nil, unavailable(0, nil, "The address that was to be called is no https or http URL; check the address of the service.")
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, unavailable(0, nil, "The service cannot be called so; check the address of the service.")
+	}
+	if r.Header != nil {
+		request.Header = r.Header.Clone()
+	}
+	for name, value := range map[string]string{"Accept": "application/json", "User-Agent": "Tegata"} {
+		if request.Header.Get(name) == "" {
+			request.Header.Set(name, value)
+		}
+	}
+	return request, nil
+}
+
+// failed makes an error of what the network said.
+func (c *Client) failed(ctx, within context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case within.Err() != nil, dial.Slow(err):
+		return unavailable(0, err, "The service did not answer within %s; it is tried again.", c.options.Timeout)
+	default:
+		return unavailable(0, err, "The service could not be called: %s.", dial.Explain(err))
+	}
+}
+
+// answer passes on what a service itself can have said.
+func (c *Client) answer(response *http.Response, body []byte) (*Response, error) {
+	status := response.StatusCode
+	body = bytes.TrimSpace(body)
+	problem := ""
+	switch {
+	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
+		return nil, unavailable(status, nil, "The service redirects (HTTP status %d), which is not followed as credentials would go along; give the address that it redirects to.", status)
+	case len(body) == 0:
+	case !isJSON(response.Header.Get("Content-Type")):
+		problem = "something that is not JSON, such as a web page"
+	case !json.Valid(body):
+		problem = "JSON that has a fault or is cut off"
+	}
+	if problem != "" {
+		if !aboutTheCall(status) {
+			return nil, unavailable(status, nil, "The service answered with %s (HTTP status %d); check its address, and what stands before it. It is tried again.", problem, status)
+		}
+		body = nil
+	}
+	return &Response{Status: status, Header: response.Header, Body: body, RetryAfter: RetryAfter(response.Header.Get("Retry-After"), c.options.Now())}, nil
+}
+
+// aboutTheCall tells that a status speaks of the caller or of the service, whoever
+// says so; others speak of an account, and are believed only to the service.
+func aboutTheCall(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+}
+
+// isJSON takes application/json, application/scim+json and their like; a service
+// that names no type is given the benefit of the doubt.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}
+
+// unavailable makes an error; status is 0 where there was no answer.
+func unavailable(status int, cause error, format string, arguments ...any) error {
+	e := &provision.Error{Cause: provision.Unavailable, Message: fmt.Sprintf(format, arguments...), Err: cause}
+	if status != 0 {
+		e.Code = fmt.Sprint(status)
+	}
+	return e
+}
