@@ -1,0 +1,73 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package entra
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+// Target is a tenant of Microsoft Entra ID.
+type Target struct {
+	options Options
+	tokens  *tokens
+	writes  *gatherer
+	// mapping fills properties; names are those that are compared, sorted.
+	mapping []provision.Attribute
+	names   []string
+	// fields is the $select of a user.
+	fields string
+	// pressedUntil is when the limit of Graph is no longer taken for nearly used
+	// up, in nanoseconds of Unix time.
+	pressedUntil atomic.Int64
+
+	mu sync.Mutex
+	// initial is the tenant's first domain, once it is known.
+	initial string
+}
+
+var (
+	_ provision.Target       = &Target{}
+	_ provision.DeviceTarget = &Target{}
+)
+
+// New makes a target. The error is a sentence without a full stop that says what
+// to do.
+func New(o Options) (*Target, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	o.Endpoints.Login = strings.TrimSuffix(o.Endpoints.Login, "/")
+	o.Endpoints.Graph = strings.TrimSuffix(o.Endpoints.Graph, "/")
+	o.TenantID, o.ClientID = strings.ToLower(o.TenantID), strings.ToLower(o.ClientID)
+	o.Roles = slices.Clone(o.Roles)
+	for i := range o.Roles {
+		o.Roles[i].DirectoryRole = strings.ToLower(o.Roles[i].DirectoryRole)
+	}
+	t := &Target{options: o, tokens: newTokens(o), mapping: o.mapping()}
+	t.writes = newGatherer(t.sendWrites)
+	t.names = []string{nicknameProperty}
+	for _, attribute := range t.mapping {
+		if attribute.Name != upnProperty && !slices.Contains(t.names, attribute.Name) {
+			t.names = append(t.names, attribute.Name)
+		}
+	}
+	slices.Sort(t.names)
+	t.fields = selected(t.names)
+	return t, nil
+}
