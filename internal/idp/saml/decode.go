@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"tegata.dev/tegata/internal/samlxml"
@@ -199,10 +200,18 @@ func decodeBase64(parameter, text string) ([]byte, error) {
 	return decoded, nil
 }
 
+// inflaters serve one message after another, as each takes 40 kB.
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
+
 // inflate undoes raw deflate (RFC 1951), reading no further than the limit.
 func inflate(parameter string, compressed []byte) ([]byte, error) {
 	source := bytes.NewReader(compressed) // a ByteReader, so that flate leaves what follows the stream
-	document, err := io.ReadAll(io.LimitReader(flate.NewReader(source), int64(limits.Bytes)+1))
+	inflater := inflaters.Get().(io.ReadCloser)
+	defer inflaters.Put(inflater)
+	if err := inflater.(flate.Resetter).Reset(source, nil); err != nil {
+		return nil, err
+	}
+	document, err := io.ReadAll(io.LimitReader(inflater, int64(limits.Bytes)+1))
 	switch {
 	case err != nil:
 		return nil, refuse("The " + parameter + " parameter is not deflated.")

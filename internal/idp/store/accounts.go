@@ -138,6 +138,7 @@ func (s *Store) loadTenant(ctx context.Context, slug string) (tenant *Tenant, pa
 	slices.SortFunc(tenant.Apps, func(a, b directory.App) int {
 		return objectKey(admin.Kind(a.Kind), a.Tenant, a.Name).Compare(objectKey(admin.Kind(b.Kind), b.Tenant, b.Name))
 	})
+	tenant.index()
 	return tenant, pairwiseKey, nil
 }
 

@@ -6,7 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 package store
 
 import (
-	"slices"
 	"sync"
 
 	"tegata.dev/tegata/internal/admin"
@@ -31,23 +30,44 @@ type Tenant struct {
 	// Revision grows with each change of any of this.
 	Revision int64
 
+	// appsByName and appsByEntityID lead to places in Apps.
+	appsByName     map[appName]int
+	appsByEntityID map[string]int
+
 	mu   sync.Mutex
 	memo map[any]any
 }
 
+type appName struct {
+	kind directory.AppKind
+	name string
+}
+
+// index prepares the finding of apps.
+func (t *Tenant) index() {
+	t.appsByName, t.appsByEntityID = make(map[appName]int, len(t.Apps)), make(map[string]int, len(t.Apps))
+	for i, app := range t.Apps {
+		t.appsByName[appName{app.Kind, app.Name}] = i
+		if app.SAML != nil {
+			t.appsByEntityID[app.SAML.EntityID] = i
+		}
+	}
+}
+
 // App finds an app by kind and name.
 func (t *Tenant) App(kind directory.AppKind, name string) (directory.App, bool) {
-	return t.find(func(a directory.App) bool { return a.Kind == kind && a.Name == name })
+	i, found := t.appsByName[appName{kind, name}]
+	return t.at(i, found)
 }
 
 // AppByEntityID finds a SAML app by its service provider's entity ID.
 func (t *Tenant) AppByEntityID(id string) (directory.App, bool) {
-	return t.find(func(a directory.App) bool { return a.SAML != nil && a.SAML.EntityID == id })
+	i, found := t.appsByEntityID[id]
+	return t.at(i, found)
 }
 
-func (t *Tenant) find(is func(directory.App) bool) (directory.App, bool) {
-	i := slices.IndexFunc(t.Apps, is)
-	if i < 0 {
+func (t *Tenant) at(i int, found bool) (directory.App, bool) {
+	if !found {
 		return directory.App{}, false
 	}
 	return t.Apps[i], true

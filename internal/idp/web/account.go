@@ -35,7 +35,7 @@ func (s *Site) showAccount(v *visit) error {
 }
 
 func (v *visit) renderAccount(status int, refusal, notice string) error {
-	tenant, err := v.site.Store.Tenant(v.context(), v.account.Tenant)
+	tenant, err := v.readTenant(v.account.Tenant)
 	if err != nil {
 		return fmt.Errorf("read tenant: %w", err)
 	}

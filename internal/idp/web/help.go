@@ -46,7 +46,7 @@ func (s *Site) help(v *visit) error {
 func administers(account *store.Account) bool { return account.Role == directory.RoleSuperAdmin }
 
 func (v *visit) administration() (*administration, error) {
-	tenant, err := v.site.Store.Tenant(v.context(), v.account.Tenant)
+	tenant, err := v.readTenant(v.account.Tenant)
 	if err != nil {
 		return nil, fmt.Errorf("read tenant: %w", err)
 	}

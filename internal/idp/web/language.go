@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"golang.org/x/text/language"
 )
@@ -55,6 +56,9 @@ func (c catalogue) text(language, key string, arguments ...any) string {
 
 // matchLanguage finds which of ours a tag or an Accept-Language list asks for.
 func matchLanguage(list string) (string, bool) {
+	if slices.Contains(languages, list) {
+		return list, true
+	}
 	tags, _, err := language.ParseAcceptLanguage(list)
 	if err != nil || len(tags) == 0 {
 		return "", false

@@ -121,7 +121,7 @@ func (s *Site) goOnLogout(v *visit) error {
 
 // logoutTenant is the tenant of a log-out, as it is now.
 func (v *visit) logoutTenant(f *logoutFlow) (*store.Tenant, error) {
-	tenant, err := v.site.Store.Tenant(v.context(), f.Tenant)
+	tenant, err := v.readTenant(f.Tenant)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errPageNotFound
 	}

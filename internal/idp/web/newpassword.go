@@ -109,7 +109,7 @@ func (v *visit) showChange(status int, id string, f *flow, refusal string) error
 }
 
 func (v *visit) renderPassword(status int, purpose string, account *store.Account, body passwordBody) error {
-	tenant, err := v.site.Store.Tenant(v.context(), account.Tenant)
+	tenant, err := v.readTenant(account.Tenant)
 	if err != nil {
 		return fmt.Errorf("read tenant: %w", err)
 	}

@@ -92,7 +92,7 @@ func (s *Site) recovered(w *recorder, r *http.Request, cause any) {
 		// Half a page is out; closing the connection tells the browser.
 		panic(http.ErrAbortHandler)
 	}
-	s.fail(&visit{site: s, w: w, r: r, language: s.guestLanguage(r)}, errInternal)
+	s.fail(&visit{site: s, w: w, r: r}, errInternal)
 }
 
 func (s *Site) setHeaders(h http.Header, id string) {

@@ -34,6 +34,8 @@ type asset struct {
 type pages struct {
 	catalogue catalogue
 	templates map[string]map[string]*template.Template
+	// posts are by language, and by whether they hold a RelayState.
+	posts map[string]map[bool]postPage
 	// assets are by hashed name; names are plain name → hashed name.
 	assets map[string]asset
 	names  map[string]string
@@ -66,7 +68,24 @@ func loadPages() (*pages, error) {
 			p.templates[language][name] = parsed
 		}
 	}
-	return p, nil
+	return p, p.loadPosts()
+}
+
+func (p *pages) loadPosts() error {
+	p.posts = map[string]map[bool]postPage{}
+	for _, language := range languages {
+		p.posts[language] = map[bool]postPage{}
+		// Without a menu: the page is gone in a blink.
+		data := layout{Language: language, Title: p.catalogue.text(language, "post.title")}
+		for _, relayState := range []bool{false, true} {
+			page, err := newPostPage(p.templates[language]["post"], data, relayState)
+			if err != nil {
+				return fmt.Errorf("prepare page post: %w", err)
+			}
+			p.posts[language][relayState] = page
+		}
+	}
+	return nil
 }
 
 func (p *pages) functions(language string) template.FuncMap {
@@ -133,27 +152,31 @@ func (v *visit) render(status int, name, title string, body any) error {
 			return err
 		}
 	}
-	data := layout{Language: v.language, Title: title, CSRF: token, Body: body}
+	data := layout{Language: v.language(), Title: title, CSRF: token, Body: body}
 	if v.account != nil {
 		data.Member = &memberMenu{Name: v.account.Person.Display(v.account.Language), Administers: administers(v.account)}
-		if tenant, err := v.site.Store.Tenant(v.context(), v.account.Tenant); err == nil {
+		if tenant, err := v.readTenant(v.account.Tenant); err == nil {
 			data.Member.Tenant = tenant.DisplayName
 		}
 	}
 	var page bytes.Buffer
-	if err := v.site.pages.templates[v.language][name].Execute(&page, data); err != nil {
+	if err := v.site.pages.templates[v.language()][name].Execute(&page, data); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	v.w.WriteHeader(status)
-	if v.r.Method == http.MethodHead {
-		return nil
-	}
-	// A failure means that the browser has gone.
-	_, _ = page.WriteTo(v.w)
+	v.sendPage(status, page.Bytes())
 	return nil
 }
 
+func (v *visit) sendPage(status int, page []byte) {
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	if v.r.Method == http.MethodHead {
+		return
+	}
+	// A failure means that the browser has gone.
+	_, _ = v.w.Write(page)
+}
+
 func (v *visit) text(key string, arguments ...any) string {
-	return v.site.pages.catalogue.text(v.language, key, arguments...)
+	return v.site.pages.catalogue.text(v.language(), key, arguments...)
 }

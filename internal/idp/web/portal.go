@@ -41,7 +41,7 @@ func (s *Site) portal(v *visit) error {
 	if ok, err := v.requireSession(); !ok {
 		return err
 	}
-	tenant, err := s.Store.Tenant(v.context(), v.account.Tenant)
+	tenant, err := v.readTenant(v.account.Tenant)
 	if err != nil {
 		return fmt.Errorf("read tenant: %w", err)
 	}

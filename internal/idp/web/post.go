@@ -7,15 +7,81 @@ package web
 
 import (
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"html"
+	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"tegata.dev/tegata/internal/idp/saml"
 )
 
+// postBody is what differs between the pages that post a Response.
 type postBody struct {
 	// ACSURL is registered for the app; Host is its host, for the person.
 	ACSURL, Host, SAMLResponse, RelayState, Nonce string
+}
+
+// postMarks stand for the values while the page is rendered at the start.
+var postMarks = postBody{
+	ACSURL: "https://acs.invalid/mark", Host: "host.mark", SAMLResponse: "response-mark", RelayState: "relay-state-mark", Nonce: "nonce-mark",
+}
+
+// values are in the order of the page. An empty RelayState has no field.
+func (b postBody) values() []string {
+	if b.RelayState == "" {
+		return []string{b.Host, b.ACSURL, b.SAMLResponse, b.Nonce}
+	}
+	return []string{b.Host, b.ACSURL, b.SAMLResponse, b.RelayState, b.Nonce}
+}
+
+// postPage is the page for one language, with or without RelayState, in the
+// pieces around the values: every log-in ends with it, and its template
+// took longer than all else that makes a page.
+type postPage []string
+
+// newPostPage takes apart what the template renders of postMarks.
+func newPostPage(page *template.Template, data layout, relayState bool) (postPage, error) {
+	marks := postMarks
+	if !relayState {
+		marks.RelayState = ""
+	}
+	data.Body = marks
+	var rendered strings.Builder
+	if err := page.Execute(&rendered, data); err != nil {
+		return nil, err
+	}
+	var pieces postPage
+	rest := rendered.String()
+	for _, mark := range marks.values() {
+		before, after, found := strings.Cut(rest, mark)
+		if !found || strings.Contains(after, mark) {
+			return nil, fmt.Errorf("the template must hold %s once, in its turn", mark)
+		}
+		pieces, rest = append(pieces, before), after
+	}
+	return append(pieces, rest), nil
+}
+
+// render escapes the values for text and for attributes in double quotes alike,
+// and refuses an address that is not one of the web, as the template would.
+func (p postPage) render(body postBody) ([]byte, error) {
+	if !strings.HasPrefix(body.ACSURL, "https://") && !strings.HasPrefix(body.ACSURL, "http://") {
+		return nil, errors.New("the app's address is not one of the web")
+	}
+	values := body.values()
+	size := 0
+	for i := range values {
+		values[i] = html.EscapeString(values[i])
+		size += len(p[i]) + len(values[i])
+	}
+	page := make([]byte, 0, size+len(p[len(values)]))
+	for i, value := range values {
+		page = append(append(page, p[i]...), value...)
+	}
+	return append(page, p[len(values)]...), nil
 }
 
 // post answers with a page that posts a Response to the app by itself (SAML
@@ -32,13 +98,16 @@ func (v *visit) post(pending *saml.Pending, response []byte) error {
 	if u, err := url.Parse(pending.ACSURL); err == nil {
 		body.Host = u.Host
 	}
+	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].render(body)
+	if err != nil {
+		return fmt.Errorf("render page post: %w", err)
+	}
 	header := v.w.Header()
 	header.Set("Content-Security-Policy", postPolicy(nonce, pending.ACSURL))
 	// The app may check the origin of a post; it learns no more than that.
 	header.Set("Referrer-Policy", "strict-origin")
-	// The page is gone in a blink; a menu would only flicker.
-	v.account = nil
-	return v.render(http.StatusOK, "post", v.text("post.title"), body)
+	v.sendPage(http.StatusOK, page)
+	return nil
 }
 
 // postPolicy is the page policy for the page that posts itself. Browsers apply

@@ -87,9 +87,9 @@ func (v *visit) showProblem(p *problem) error {
 		v.retryAfter(p.retryAfter)
 	}
 	text := v.site.pages.catalogue.text
-	heading := text(v.language, "problem."+p.key+".title")
+	heading := text(v.language(), "problem."+p.key+".title")
 	body := problemBody{
-		Heading: heading, Text: text(v.language, "problem."+p.key+".text", p.arguments...),
+		Heading: heading, Text: text(v.language(), "problem."+p.key+".text", p.arguments...),
 		Detail: p.detail, RequestID: requestID(v.r), LogOut: p.logOut, Flow: p.flow,
 	}
 	return v.render(p.status, "problem", heading, body)

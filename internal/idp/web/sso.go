@@ -33,7 +33,7 @@ func (v *visit) tenant() (*store.Tenant, *saml.Provider, error) {
 	if clean(slug, maxIssuerShown) != slug {
 		return nil, nil, errPageNotFound
 	}
-	tenant, err := v.site.Store.Tenant(v.context(), slug)
+	tenant, err := v.readTenant(slug)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, errPageNotFound
 	}
@@ -190,7 +190,7 @@ const maxRelayState = 1024
 
 // flowApp is the app a flow leads to, as it is now.
 func (v *visit) flowApp(f *flow) (*store.Tenant, directory.App, error) {
-	tenant, err := v.site.Store.Tenant(v.context(), f.Tenant)
+	tenant, err := v.readTenant(f.Tenant)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, directory.App{}, errPageNotFound
 	}

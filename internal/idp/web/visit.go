@@ -17,10 +17,13 @@ import (
 
 // visit is one request on its way through a page.
 type visit struct {
-	site     *Site
-	w        http.ResponseWriter
-	r        *http.Request
-	language string
+	site *Site
+	w    http.ResponseWriter
+	r    *http.Request
+	// chosen is the page's language once it is known; see language.
+	chosen string
+	// lastTenant is what readTenant found last.
+	lastTenant *store.Tenant
 	// token, session and account are set by authenticate where the browser is logged in.
 	token   string
 	session *store.Session
@@ -42,7 +45,7 @@ func (s *Site) page(serve func(*visit) error) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		r = r.WithContext(ctx)
-		v := &visit{site: s, w: w, r: r, language: s.guestLanguage(r)}
+		v := &visit{site: s, w: w, r: r}
 		if err := serve(v); err != nil {
 			s.fail(v, err)
 		}
@@ -102,8 +105,29 @@ func (v *visit) authenticate() error {
 // speak turns to a member's language where it is one of ours.
 func (v *visit) speak(language string) {
 	if known, ok := matchLanguage(language); ok {
-		v.language = known
+		v.chosen = known
 	}
+}
+
+// language is the page's: a member's, else what the browser asks for.
+func (v *visit) language() string {
+	if v.chosen == "" {
+		v.chosen = v.site.guestLanguage(v.r)
+	}
+	return v.chosen
+}
+
+// readTenant finds a tenant as it was when this visit first saw it.
+func (v *visit) readTenant(slug string) (*store.Tenant, error) {
+	if v.lastTenant != nil && v.lastTenant.Slug == slug {
+		return v.lastTenant, nil
+	}
+	tenant, err := v.site.Store.Tenant(v.context(), slug)
+	if err != nil {
+		return nil, err
+	}
+	v.lastTenant = tenant
+	return tenant, nil
 }
 
 func (v *visit) redirect(target string) error {
