@@ -116,7 +116,7 @@ type OffboardingTarget struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.memberRef.name`
 // +kubebuilder:printcolumn:name="Member",type=string,JSONPath=`.spec.memberRef.name`
 // +kubebuilder:printcolumn:name="Mail",type=string,JSONPath=`.spec.mail`
-// +kubebuilder:printcolumn:name="Sign-in Blocked",type=date,JSONPath=`.status.signInBlockedAt`
+// +kubebuilder:printcolumn:name="Blocked",type=date,JSONPath=`.status.signInBlockedAt`
 // +kubebuilder:printcolumn:name="Completed",type=date,JSONPath=`.status.completedAt`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`

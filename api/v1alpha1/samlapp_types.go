@@ -339,7 +339,7 @@ type NameID struct {
 type NameIDFormat string
 
 // SAMLAttribute is one attribute of the assertion.
-// +kubebuilder:validation:XValidation:rule="has(self.from) != has(self.value)",message="set exactly one of from and value"
+// +kubebuilder:validation:XValidation:rule="(has(self.from) ? 1 : 0) + (has(self.value) ? 1 : 0) + (has(self.values) ? 1 : 0) == 1",message="set exactly one of from, value and values"
 type SAMLAttribute struct {
 	// name of the SAML attribute.
 	// +required
@@ -361,6 +361,15 @@ type SAMLAttribute struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Value string `json:"value,omitempty"`
+
+	// values are fixed values of an attribute that has several, in this order.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	Values []string `json:"values,omitempty"`
 }
 
 // AttributeSource is where an attribute's value comes from.
