@@ -47,6 +47,12 @@ type kind[T status.Object] interface {
 	retract(ctx context.Context, object T) (note string, err error)
 }
 
+// lastStepper is a kind whose last step is another than being published.
+type lastStepper interface {
+	// lastStep is the condition of the last step.
+	lastStep() string
+}
+
 // forgetter is a kind that holds something for its objects, to drop when one
 // went without its finalizer.
 type forgetter interface {
@@ -78,7 +84,7 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (re
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition)
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, r.lastStep())
 	gone := false
 	defer func() {
 		if !gone {
@@ -98,6 +104,13 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (re
 	return ctrl.Result{}, nil
 }
 
+func (r *reconciler[T]) lastStep() string {
+	if stepper, ok := r.kind.(lastStepper); ok {
+		return stepper.lastStep()
+	}
+	return v1alpha1.PublishedCondition
+}
+
 // delete retracts the object and lets it go; false means that status must say why not.
 func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Report) bool {
 	if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
@@ -110,11 +123,11 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 	const message = "The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted."
 	switch {
 	case errors.Is(err, errServerAway):
-		report.Add(waits(v1alpha1.DeletionFailedReason, message))
+		report.Add(of(r.lastStep(), waits(v1alpha1.DeletionFailedReason, message)))
 		report.RequeueAfter(deletionWait(object, time.Now()))
 		return false
 	case err != nil:
-		report.Add(unavailable(v1alpha1.DeletionFailedReason, message, err))
+		report.Add(of(r.lastStep(), unavailable(v1alpha1.DeletionFailedReason, message, err)))
 		return false
 	case note != "":
 		logf.FromContext(ctx).Info("Released", "note", note)
@@ -171,7 +184,7 @@ func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, ob
 
 // cares reports whether a reason of a live object asks a person to act in time.
 func cares(reason string) bool {
-	return reason == v1alpha1.CertificateExpiringReason || reason == v1alpha1.CertificateExpiredReason
+	return reason == v1alpha1.CertificateExpiringReason || reason == v1alpha1.CertificateExpiredReason || reason == v1alpha1.CredentialExpiringReason
 }
 
 // tell emits an event, where the object's namespace still takes any.
@@ -213,11 +226,17 @@ func published() status.Outcome {
 	return status.Outcome{Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.PublishedReason, Message: "Live in the IdP."}
 }
 
+// of makes an outcome that of another condition.
+func of(condition string, outcome status.Outcome) status.Outcome {
+	outcome.Condition = condition
+	return outcome
+}
+
 func mustAct(condition, reason, message string) status.Outcome {
 	return status.Outcome{Condition: condition, Verdict: status.UserMustAct, Reason: reason, Message: message}
 }
 
-// waits is for publishing: nothing else waits.
+// waits is for publishing; of makes it another step's.
 func waits(reason, message string) status.Outcome {
 	return status.Outcome{Condition: v1alpha1.PublishedCondition, Verdict: status.Waits, Reason: reason, Message: message}
 }

@@ -49,11 +49,13 @@ func (w *waker) wakeOne(name types.NamespacedName) { w.wake(name) }
 // wakers are the wakers of all controllers.
 type wakers struct {
 	servers, tenants, members, groups, samlApps, linkApps *waker
+	provisioningTargets, accounts                         *waker
 }
 
 func newWakers() *wakers {
 	return &wakers{
 		servers: &waker{}, tenants: &waker{}, members: &waker{},
 		groups: &waker{}, samlApps: &waker{}, linkApps: &waker{},
+		provisioningTargets: &waker{}, accounts: &waker{},
 	}
 }
