@@ -1,0 +1,156 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"golang.org/x/sync/singleflight"
+
+	"tegata.dev/tegata/internal/provision"
+	"tegata.dev/tegata/internal/provision/client"
+)
+
+// authorization is the header's value.
+func (t *Target) authorization(ctx context.Context) (string, error) {
+	switch a := t.options.Authentication; {
+	case a.Basic != nil:
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(a.Basic.UserName+":"+string(a.Basic.Password))), nil
+	case a.OAuth != nil:
+		return t.tokens.authorization(ctx)
+	default:
+		return "Bearer " + string(a.Bearer), nil
+	}
+}
+
+// tokens gets access tokens by client credentials, and keeps one while it is valid.
+type tokens struct {
+	configuration clientcredentials.Config
+	http          *http.Client
+	now           func() time.Time
+	flight        singleflight.Group
+
+	mu    sync.Mutex
+	token *oauth2.Token
+}
+
+func newTokens(o OAuth, c *client.Client, now func() time.Time) *tokens {
+	return &tokens{
+		configuration: clientcredentials.Config{ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), TokenURL: o.TokenURL, Scopes: o.Scopes},
+		http:          &http.Client{Transport: transport{c}},
+		now:           now,
+	}
+}
+
+func (t *tokens) current() *oauth2.Token {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.token
+}
+
+func (t *tokens) set(token *oauth2.Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.token = token
+}
+
+// authorization is with a valid token. Many who want one at once share one call.
+func (t *tokens) authorization(ctx context.Context) (string, error) {
+	if token := t.current(); token.Valid() {
+		return authorization(token), nil
+	}
+	// The one who asks first may give up while others still wait; the client bounds the call.
+	detached := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, t.http)
+	done := t.flight.DoChan("", func() (any, error) {
+		token, err := t.configuration.Token(detached)
+		if err != nil {
+			return nil, t.failure(err)
+		}
+		t.set(token)
+		return token, nil
+	})
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case result := <-done:
+		token, ok := result.Val.(*oauth2.Token)
+		if !ok {
+			return "", result.Err
+		}
+		return authorization(token), nil
+	}
+}
+
+// authorization: services differ in how they name the type, not in what it means.
+func authorization(token *oauth2.Token) string { return "Bearer " + token.AccessToken }
+
+// drop forgets a token that the service refused.
+func (t *tokens) drop(refused string) {
+	if token := t.current(); token != nil && authorization(token) == refused {
+		t.set(nil)
+	}
+}
+
+// failure tells why no token was given. What x/oauth2 says repeats the
+// answer, so that nothing of it is passed on.
+func (t *tokens) failure(err error) error {
+	if e, ok := errors.AsType[*provision.Error](err); ok {
+		return e
+	}
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || refused.Response == nil {
+		return &provision.Error{Cause: provision.Unavailable, Message: "The address of spec.scim.authentication.oauth.tokenURL did not answer with a token; check it. It is tried again."}
+	}
+	e := &provision.Error{Code: word(refused.ErrorCode)}
+	status := refused.Response.StatusCode
+	switch {
+	case status == http.StatusTooManyRequests:
+		e.Cause, e.Message = provision.Throttled, "The service gives no more tokens for now; it is tried again."
+		e.RetryAfter = client.RetryAfter(refused.Response.Header.Get("Retry-After"), t.now())
+	case status >= 500:
+		e.Cause, e.Message = provision.Unavailable, fmt.Sprintf("The service that gives tokens failed with status %d; it is tried again.", status)
+	case e.Code == "invalid_scope":
+		e.Cause, e.Message = provision.Unauthorized, "The service gives no token with the scopes of spec.scim.authentication.oauth.scopes; correct them."
+	case status == http.StatusNotFound:
+		e.Cause, e.Message = provision.Unauthorized, "There is nothing that gives tokens at spec.scim.authentication.oauth.tokenURL; correct it."
+	default:
+		e.Cause, e.Message = provision.Unauthorized, "The service gives no token for the client ID and secret: they are wrong, expired or revoked. Make a new secret there, and put it into the Secret that spec.scim.authentication.oauth.clientSecretRef names."
+	}
+	return e
+}
+
+// transport lets x/oauth2 call through the client, which decides where it may connect.
+type transport struct{ client *client.Client }
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		defer func() { _ = r.Body.Close() }() // read or given up
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	response, err := t.client.Do(r.Context(), client.Request{Method: r.Method, URL: r.URL.String(), Header: r.Header, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: response.Status, Header: response.Header, Body: io.NopCloser(bytes.NewReader(response.Body)),
+		ContentLength: int64(len(response.Body)), Request: r,
+	}, nil
+}

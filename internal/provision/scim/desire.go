@@ -1,0 +1,145 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"strings"
+
+	"tegata.dev/tegata/internal/directory"
+	"tegata.dev/tegata/internal/provision"
+)
+
+// standard are the properties that are filled by default.
+var standard = []struct {
+	path, field string
+	// everywhere: also at services that publish no schema. Some refuse users with
+	// attributes that they do not know.
+	everywhere bool
+}{
+	{"name.familyName", "familyName", true},
+	{"name.givenName", "givenName", true},
+	{"name.formatted", "displayName", false},
+	{"displayName", "displayName", true},
+	{`emails[type eq "work"].value`, "mail", true},
+	{`phoneNumbers[type eq "work"].value`, "phone", false},
+	{"preferredLanguage", "language", false},
+	{"locale", "language", false},
+	{"timezone", "timeZone", false},
+}
+
+const primaryRole = `roles[primary eq true].value`
+
+// filling is a property, and the attribute that fills it.
+type filling struct {
+	path path
+	from provision.Attribute
+}
+
+// fillings are all properties that accounts get at a service with these features.
+func (t *Target) fillings(f features) []filling {
+	var all []filling
+	taken := map[string]bool{}
+	add := func(p path, from provision.Attribute) {
+		if key := strings.ToLower(p.String()); !taken[key] {
+			taken[key] = true
+			from.Name = p.String()
+			all = append(all, filling{p, from})
+		}
+	}
+	for i, attribute := range t.options.Attributes {
+		add(t.mapped[i], attribute)
+	}
+	if p, ok := t.rolePath(f); ok {
+		add(p, provision.Attribute{Field: "role"})
+	}
+	for _, s := range standard {
+		if p := mustPath(s.path); f.sends(p, s.everywhere) {
+			add(p, provision.Attribute{Field: s.field})
+		}
+	}
+	for field, p := range f.phonetic() {
+		add(p, provision.Attribute{Field: field})
+	}
+	return all
+}
+
+// rolePath is where the role goes, unless it goes elsewhere by a mapping.
+func (t *Target) rolePath(f features) (path, bool) {
+	if len(t.options.Roles) == 0 {
+		return path{}, false
+	}
+	if t.options.RolePath != "" {
+		return t.mapped[len(t.options.Attributes)], true
+	}
+	for _, attribute := range t.options.Attributes {
+		if attribute.Field == "role" {
+			return path{}, false
+		}
+	}
+	p := mustPath(primaryRole)
+	return p, f.keeps(p)
+}
+
+// sends tells whether a property is filled by default.
+func (f features) sends(p path, everywhere bool) bool {
+	if f.attributes == nil {
+		return everywhere
+	}
+	if f.keeps(p) {
+		return true
+	}
+	// A schema may name a complex attribute and leave out what is in it.
+	outer, listed := f.attributes[attributeKey(path{attribute: p.attribute})]
+	return everywhere && listed && outer.writable() && len(outer.SubAttributes) == 0 && p.sub != ""
+}
+
+// mustPath is a path of this package's own.
+func mustPath(text string) path {
+	p, err := parsePath(text)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// Desire implements provision.Target. What it fills depends on what the service
+// said when it was checked.
+func (t *Target) Desire(subject directory.Subject) (provision.Desired, error) {
+	f := t.supposed()
+	desired := provision.Desired{
+		CorrelationID: subject.ID,
+		UserName:      subject.Member.Mail,
+		Active:        !subject.Member.Suspended,
+		Properties:    provision.Properties{},
+	}
+	if t.options.UserName == UserNameName {
+		desired.UserName = subject.Member.Name
+	}
+	for _, filling := range t.fillings(f) {
+		value := t.value(subject, filling.from)
+		if a, listed := f.attributes[attributeKey(filling.path)]; value == "" && listed && a.Required {
+			return provision.Desired{}, invalid(filling.path.String(), "The service requires %s, for which the member has no value; fill it in the Member, or map another value in spec.attributes.", filling.path)
+		}
+		desired.Properties[filling.path.String()] = value
+	}
+	return desired, nil
+}
+
+func (t *Target) value(subject directory.Subject, from provision.Attribute) string {
+	if from.Field == "role" && len(t.options.Roles) > 0 {
+		return t.options.Roles[subject.Member.Role]
+	}
+	return provision.Values(subject, []provision.Attribute{from})[from.Name]
+}
+
+func (t *Target) desiredPaths(f features) []path {
+	fillings := t.fillings(f)
+	paths := make([]path, len(fillings))
+	for i, filling := range fillings {
+		paths[i] = filling.path
+	}
+	return paths
+}

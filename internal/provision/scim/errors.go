@@ -1,0 +1,176 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+// refusal is an error as services tell it (RFC 7644 section 3.12).
+type refusal struct {
+	scimType string
+	detail   string
+}
+
+// outdated is the code of a refusal because the resource was changed meanwhile.
+const outdated = "versionMismatch"
+
+// maxDetail is how much of a service's text is kept, in characters.
+const maxDetail = 300
+
+// parseRefusal reads an error's body, of which nothing is certain: some services
+// send a list of errors, other names, or no JSON at all.
+func parseRefusal(body []byte) refusal {
+	var document any
+	if json.Unmarshal(body, &document) != nil {
+		return refusal{}
+	}
+	if many, ok := document.([]any); ok && len(many) > 0 {
+		document = many[0]
+	}
+	r, ok := object(document)
+	if !ok {
+		return refusal{}
+	}
+	if many, ok := r.get("Errors").([]any); ok && len(many) > 0 {
+		if first, ok := object(many[0]); ok {
+			r = first
+		}
+	}
+	detail := ""
+	for _, name := range []string{"detail", "description", "message", "error_description", "error"} {
+		if detail = printable(r.text(name)); detail != "" {
+			break
+		}
+	}
+	return refusal{scimType: word(r.text("scimType")), detail: detail}
+}
+
+// word is a service's code; empty where it is no such thing.
+func word(text string) string {
+	if len(text) > 64 || !nameSyntax.MatchString(text) {
+		return ""
+	}
+	return text
+}
+
+// printable is a text on one line, cut to what may stand in a status.
+func printable(text string) string {
+	cleaned := &strings.Builder{}
+	count := 0
+	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		if cleaned.Len() > 0 {
+			cleaned.WriteByte(' ')
+			count++
+		}
+		for _, r := range field {
+			if count >= maxDetail {
+				return cleaned.String() + "…"
+			}
+			cleaned.WriteRune(r)
+			count++
+		}
+	}
+	return cleaned.String()
+}
+
+// failure is what a service's answer means, nil where it did what it was asked for.
+func (t *Target) failure(q request, a answer) error {
+	if a.status >= 200 && a.status < 300 {
+		return nil
+	}
+	r := parseRefusal(a.body)
+	e := &provision.Error{
+		Code: r.scimType, RequestID: word(a.header.Get("X-Request-Id")), RetryAfter: a.retryAfter,
+	}
+	e.Cause, e.Message = classify(q, a.status, r.scimType)
+	if a.status == http.StatusPreconditionFailed {
+		e.Code = outdated
+	}
+	if detail := t.options.Authentication.without(r.detail); detail != "" {
+		e.Message += fmt.Sprintf(" It says: %s", detail)
+	}
+	return e
+}
+
+// classify tells an answer's cause, and what to do about it.
+func classify(q request, status int, scimType string) (provision.Cause, string) {
+	switch strings.ToLower(scimType) {
+	case "uniqueness":
+		return provision.Conflict, taken
+	case "mutability":
+		return provision.Invalid, "The service does not let one of the values be changed; correct it there by hand, or leave the attribute out of spec.attributes."
+	case "invalidfilter":
+		return provision.Invalid, "The service does not take the filter by which accounts are looked up."
+	case "toomany":
+		return provision.Invalid, "The service finds too many results to answer with; its list is read only where it can be filtered or paged."
+	case "invalidvalue":
+		return provision.Invalid, "The service does not take one of the values; correct it in the Member, or map another in spec.attributes."
+	case "invalidpath", "notarget", "invalidsyntax":
+		return provision.Invalid, "The service does not understand the change; check the names in spec.attributes, or set spec.scim.updates to the other way."
+	case "sensitive":
+		return provision.Invalid, "The service does not take a value in an address that could be logged."
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		return provision.Unauthorized, "The service refuses the credentials: they are wrong, expired or revoked. Make new ones there, and put them into the Secret that spec.scim.authentication names."
+	case status == http.StatusPaymentRequired:
+		return provision.LicenseLimit, "The service has no licence left for another account; buy one, or take one from somebody there."
+	case status == http.StatusForbidden:
+		return provision.Forbidden, "The service does not allow this with these credentials; give them the permission to manage users there."
+	case status == http.StatusNotFound && q.collection():
+		return provision.Unavailable, fmt.Sprintf("The service has no %s at its address; check spec.scim.url.", q.path)
+	case status == http.StatusNotFound || status == http.StatusGone:
+		return provision.NotFound, "The service has no such account, or does not show it yet."
+	case status == http.StatusConflict:
+		return provision.Conflict, taken
+	case status == http.StatusPreconditionFailed:
+		return provision.Unavailable, "The account was changed there meanwhile; it is tried again."
+	case status == http.StatusRequestEntityTooLarge:
+		return provision.Invalid, "The request is larger than the service takes; leave attributes out of spec.attributes, or make groups smaller."
+	case status == http.StatusTooManyRequests:
+		return provision.Throttled, "The service refuses more calls for now; it is tried again. Lower writesPerSecond if this happens often."
+	case status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
+		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set spec.scim.updates to the way that it takes.", q.method, q.kind())
+	case status >= 500:
+		return provision.Unavailable, fmt.Sprintf("The service failed with status %d; it is tried again.", status)
+	default:
+		return provision.Invalid, fmt.Sprintf("The service refused the request with status %d.", status)
+	}
+}
+
+const taken = "The service has another account with the same user name, mail address or external ID."
+
+func invalid(property, format string, arguments ...any) error {
+	return &provision.Error{Cause: provision.Invalid, Property: property, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func invalidPath(name string, err error) error {
+	return invalid(name, "spec.attributes names %s, which is no path of SCIM: %v.", name, err)
+}
+
+func wrongShape(p path) error {
+	return invalid(p.String(), "The service's %s has another shape than the path %s in spec.attributes; a multi-valued attribute needs a filter, as in emails[type eq \"work\"].value, and others none.", p.attribute, p)
+}
+
+func wrongValue(p path, wanted string) error {
+	return invalid(p.String(), "The service wants %s for %s; map an attribute that has it in spec.attributes.", wanted, p)
+}
+
+// nonsense is an answer that says it did well, and is not what was asked for.
+func nonsense(format string, arguments ...any) error {
+	return &provision.Error{Cause: provision.Unavailable, Message: fmt.Sprintf(format, arguments...)}
+}
+
+func notFound() error {
+	return &provision.Error{Cause: provision.NotFound, Message: "The service has no such account, or does not show it yet."}
+}

@@ -1,0 +1,201 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+const (
+	groups = "/Groups"
+	// membersAtOnce bounds the members that one request adds or removes.
+	membersAtOnce = 100
+)
+
+// groupID is the form of groups' correlation IDs: tenant and name.
+var groupID = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+
+var _ provision.GroupTarget = (*Target)(nil)
+
+// members are the IDs of the accounts in a group; groups within it are none.
+func (r resource) members() []string {
+	elements, _ := r.get("members").([]any)
+	var ids []string
+	for _, element := range elements {
+		e, _ := object(element)
+		if id := e.text("value"); id != "" && !strings.EqualFold(e.text("type"), "Group") {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func group(r resource) provision.Group {
+	g := provision.Group{ExternalID: r.id(), DisplayName: r.text("displayName"), Members: r.members()}
+	if external := r.text("externalId"); groupID.MatchString(external) {
+		g.CorrelationID = external
+	}
+	return g
+}
+
+// ListGroups implements provision.GroupTarget.
+func (t *Target) ListGroups(ctx context.Context, visit func(provision.Group) error) error {
+	f, err := t.features(ctx)
+	if err != nil {
+		return err
+	}
+	if !f.groups {
+		return invalid("", "The service has no groups; remove spec.groups from the ProvisioningTarget.")
+	}
+	return t.each(ctx, groups, nil, func(r resource) error {
+		// Some leave the members out of lists.
+		if r.get("members") == nil && groupID.MatchString(r.text("externalId")) {
+			whole, err := t.get(ctx, groups, r.id())
+			if provision.IsNotFound(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			r = whole
+		}
+		return visit(group(r))
+	})
+}
+
+// CreateGroup implements provision.GroupTarget.
+func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*provision.Group, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := len(desired.Members)
+	if !t.puts(f) {
+		at = min(at, membersAtOnce)
+	}
+	body := resource{"schemas": []any{coreGroup}, "displayName": desired.DisplayName, "externalId": desired.CorrelationID}
+	if at > 0 {
+		body["members"] = references(desired.Members[:at])
+	}
+	answer, err := t.call(ctx, request{method: http.MethodPost, path: groups, body: body})
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseResource(answer.body)
+	if err != nil || !validID(r.id()) {
+		return nil, nonsense("The service says that it made the group, but did not tell its ID; it is looked for again.")
+	}
+	made := desired
+	made.ExternalID = r.id()
+	if err := t.patchMembers(ctx, made.ExternalID, desired.Members[at:], nil); err != nil {
+		return nil, err
+	}
+	return &made, nil
+}
+
+// UpdateGroup implements provision.GroupTarget.
+func (t *Target) UpdateGroup(ctx context.Context, current, desired provision.Group) error {
+	f, err := t.features(ctx)
+	if err != nil {
+		return err
+	}
+	desired.ExternalID = current.ExternalID
+	if t.puts(f) {
+		_, err := t.change(ctx, groups, current.ExternalID, func(e *edit) error {
+			e.group(desired)
+			return nil
+		})
+		return err
+	}
+	named := edit{resource: resource{"id": current.ExternalID, "displayName": current.DisplayName, "externalId": current.CorrelationID}}
+	named.text("displayName", desired.DisplayName)
+	named.text("externalId", desired.CorrelationID)
+	if len(named.operations) > 0 {
+		if err := t.patchGroup(ctx, current.ExternalID, named.operations); err != nil {
+			return explain(err, named.operations)
+		}
+	}
+	// Those who lose something are first.
+	return t.patchMembers(ctx, current.ExternalID, without(desired.Members, current.Members), without(current.Members, desired.Members))
+}
+
+// DeleteGroup implements provision.GroupTarget.
+func (t *Target) DeleteGroup(ctx context.Context, current provision.Group) error {
+	return t.remove(ctx, groups, current.ExternalID)
+}
+
+// group makes a resource what a group should be; groups within it stay.
+func (e *edit) group(desired provision.Group) {
+	e.text("displayName", desired.DisplayName)
+	e.text("externalId", desired.CorrelationID)
+	if slices.Equal(e.resource.members(), slices.Compact(slices.Sorted(slices.Values(desired.Members)))) {
+		return
+	}
+	before, _ := e.resource.get("members").([]any)
+	var after []any
+	kept := map[string]bool{}
+	for _, element := range before {
+		m, _ := object(element)
+		if id := m.text("value"); strings.EqualFold(m.text("type"), "Group") || slices.Contains(desired.Members, id) {
+			after = append(after, element)
+			kept[id] = true
+		}
+	}
+	for _, id := range desired.Members {
+		if !kept[id] {
+			after = append(after, map[string]any{"value": id})
+		}
+	}
+	if after == nil {
+		after = []any{}
+	}
+	e.assign("members", e.resource.get("members"), after)
+}
+
+func (t *Target) patchGroup(ctx context.Context, id string, operations []operation) error {
+	_, err := t.call(ctx, request{method: http.MethodPatch, path: groups, id: id, body: patch(operations)})
+	return err
+}
+
+// patchMembers removes and adds members, a bounded number at once.
+func (t *Target) patchMembers(ctx context.Context, id string, add, remove []string) error {
+	for chunk := range slices.Chunk(remove, membersAtOnce) {
+		operations := make([]operation, len(chunk))
+		for i, member := range chunk {
+			operations[i] = operation{Op: opRemove, Path: fmt.Sprintf("members[%s]", equals("value", member))}
+		}
+		if err := t.patchGroup(ctx, id, operations); err != nil {
+			return err
+		}
+	}
+	for chunk := range slices.Chunk(add, membersAtOnce) {
+		if err := t.patchGroup(ctx, id, []operation{{opAdd, "members", references(chunk)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func references(ids []string) []any {
+	elements := make([]any, len(ids))
+	for i, id := range ids {
+		elements[i] = map[string]any{"value": id}
+	}
+	return elements
+}
+
+// without are those of all that are not in some.
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
+}

@@ -1,0 +1,340 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+const users = "/Users"
+
+// publicID is the form of members' public IDs.
+var publicID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+// account is a user as the operator sees it.
+func (t *Target) account(r resource, f features) provision.Account {
+	a := provision.Account{
+		ExternalID: r.id(), UserName: r.text("userName"), DisplayName: r.text("displayName"), Active: r.active(),
+		Properties: provision.Properties{},
+	}
+	if external := r.text("externalId"); publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external)) {
+		a.CorrelationID = external
+	}
+	for _, p := range t.desiredPaths(f) {
+		a.Properties[p.String()] = r.value(p)
+	}
+	return a
+}
+
+// read gets one user as it is, with its version.
+func (t *Target) read(ctx context.Context, id string) (resource, error) {
+	return t.get(ctx, users, id)
+}
+
+func (t *Target) get(ctx context.Context, endpoint, id string) (resource, error) {
+	if !validID(id) {
+		return nil, notFound()
+	}
+	answer, err := t.call(ctx, request{method: http.MethodGet, path: endpoint, id: id})
+	if err != nil {
+		return nil, err
+	}
+	r, err := parseResource(answer.body)
+	if err != nil {
+		return nil, err
+	}
+	if r.id() != id {
+		return nil, nonsense("The service answered with another resource than was asked for; it is tried again.")
+	}
+	answer.keepVersion(r)
+	return r, nil
+}
+
+// keepVersion notes the ETag of an answer's header in the resource, where a
+// service tells it there alone.
+func (a answer) keepVersion(r resource) {
+	tag := a.header.Get("ETag")
+	if tag == "" || r.version() != "" {
+		return
+	}
+	meta, ok := object(r.get("meta"))
+	if !ok {
+		meta = resource{}
+		r[r.key("meta")] = map[string]any(meta)
+	}
+	meta[meta.key("version")] = tag
+}
+
+// Find implements provision.Target.
+func (t *Target) Find(ctx context.Context, reference provision.Reference) (*provision.Account, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found resource
+	switch {
+	case reference.ExternalID != "":
+		found, err = t.read(ctx, reference.ExternalID)
+	case reference.CorrelationID != "":
+		found, err = t.search(ctx, "externalId", reference.CorrelationID, func(value string) bool { return value == reference.CorrelationID })
+	case reference.UserName != "":
+		found, err = t.search(ctx, "userName", reference.UserName, func(value string) bool { return strings.EqualFold(value, reference.UserName) })
+	default:
+		return nil, notFound()
+	}
+	if err != nil {
+		return nil, err
+	}
+	account := t.account(found, f)
+	return &account, nil
+}
+
+// search looks for the one user whose attribute is a value. A service need not
+// filter, and some that do not answer with everybody: what came is compared.
+func (t *Target) search(ctx context.Context, attribute, value string, matches func(string) bool) (resource, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []resource
+	collect := func(r resource) error {
+		if matches(r.text(attribute)) {
+			found = append(found, r)
+		}
+		return nil
+	}
+	if _, refused := t.unfiltered.Load(attribute); f.filter && !refused {
+		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, collect)
+		if provision.CauseOf(err) != provision.Invalid || err == nil {
+			return t.only(found, attribute, value, err)
+		}
+		t.unfiltered.Store(attribute, true)
+		found = nil
+	}
+	err = t.each(ctx, users, nil, collect)
+	return t.only(found, attribute, value, err)
+}
+
+func (t *Target) only(found []resource, attribute, value string, err error) (resource, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case len(found) == 0:
+		return nil, notFound()
+	case len(found) > 1:
+		return nil, &provision.Error{Cause: provision.Conflict, Property: attribute, Message: "The service has several accounts with the same " + attribute + " " + printable(value) + "; delete or change all but one of them there."}
+	default:
+		return found[0], nil
+	}
+}
+
+// List implements provision.Target.
+func (t *Target) List(ctx context.Context, visit func(provision.Account) error) error {
+	f, err := t.features(ctx)
+	if err != nil {
+		return err
+	}
+	return t.each(ctx, users, nil, func(r resource) error { return visit(t.account(r, f)) })
+}
+
+// Create implements provision.Target.
+func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provision.Account, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := edit{resource: resource{"schemas": []any{coreUser}}, features: f}
+	if err := e.account(desired); err != nil {
+		return nil, err
+	}
+	answer, err := t.call(ctx, request{method: http.MethodPost, path: users, body: e.resource})
+	if err != nil {
+		return nil, err
+	}
+	made, err := t.made(ctx, answer, desired)
+	if err != nil {
+		return nil, err
+	}
+	account := t.account(made, f)
+	return &account, nil
+}
+
+// made is the user that a POST made: from its answer, or where that lacks it, from the service.
+func (t *Target) made(ctx context.Context, a answer, desired provision.Desired) (resource, error) {
+	r, err := parseResource(a.body)
+	if err == nil && validID(r.id()) && r.text("userName") != "" {
+		return r, nil
+	}
+	id := r.id()
+	if id == "" {
+		id = a.locatedID()
+	}
+	if id != "" {
+		return t.read(ctx, id)
+	}
+	r, err = t.search(ctx, "externalId", desired.CorrelationID, func(value string) bool { return value == desired.CorrelationID })
+	if provision.IsNotFound(err) {
+		r, err = t.search(ctx, "userName", desired.UserName, func(value string) bool { return strings.EqualFold(value, desired.UserName) })
+	}
+	if provision.IsNotFound(err) {
+		return nil, nonsense("The service says that it made the account, but neither told its ID nor shows it; it is looked for again.")
+	}
+	return r, err
+}
+
+// locatedID is the ID at the end of the Location header; empty where there is none.
+func (a answer) locatedID() string {
+	location, err := url.Parse(a.header.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	before, id, found := strings.Cut(location.EscapedPath(), users+"/")
+	for found && strings.Contains(id, users+"/") {
+		before, id, found = strings.Cut(id, users+"/")
+	}
+	id, err = url.PathUnescape(id)
+	if err != nil || !found || before == id {
+		return ""
+	}
+	return id
+}
+
+// Update implements provision.Target. The account is read first: a stale view
+// neither undoes what others changed there, nor names values that are gone.
+func (t *Target) Update(ctx context.Context, current provision.Account, desired provision.Desired) (*provision.Account, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error { return e.account(desired) })
+	if err != nil {
+		return nil, err
+	}
+	account := t.account(after, f)
+	return &account, nil
+}
+
+// Disable implements provision.Target.
+func (t *Target) Disable(ctx context.Context, current provision.Account) error {
+	_, err := t.change(ctx, users, current.ExternalID, func(e *edit) error {
+		e.active(false)
+		return nil
+	})
+	return err
+}
+
+// Delete implements provision.Target.
+func (t *Target) Delete(ctx context.Context, current provision.Account) error {
+	return t.remove(ctx, users, current.ExternalID)
+}
+
+func (t *Target) remove(ctx context.Context, endpoint, id string) error {
+	if !validID(id) {
+		return nil
+	}
+	_, err := t.call(ctx, request{method: http.MethodDelete, path: endpoint, id: id})
+	if provision.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// Restore implements provision.Target. SCIM knows no way back from a deletion: an
+// account that is there still is told as it is, and Update makes it active.
+func (t *Target) Restore(ctx context.Context, current provision.Account) (*provision.Account, error) {
+	return t.Find(ctx, provision.Reference{ExternalID: current.ExternalID})
+}
+
+// change edits a resource by what the target sends changes by, once more where it
+// was changed meanwhile, and returns it as it is then.
+func (t *Target) change(ctx context.Context, endpoint, id string, change func(*edit) error) (resource, error) {
+	after, err := t.changeOnce(ctx, endpoint, id, change)
+	if e, ok := errors.AsType[*provision.Error](err); ok && e.Code == outdated {
+		return t.changeOnce(ctx, endpoint, id, change)
+	}
+	return after, err
+}
+
+func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change func(*edit) error) (resource, error) {
+	f, err := t.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	before, err := t.get(ctx, endpoint, id)
+	if err != nil {
+		return nil, err
+	}
+	e := edit{resource: before.clone(), features: f}
+	if err := change(&e); err != nil {
+		return nil, err
+	}
+	if len(e.operations) == 0 {
+		return before, nil
+	}
+	q := request{method: http.MethodPatch, path: endpoint, id: id, body: patch(e.operations)}
+	if t.puts(f) {
+		q.method, q.body = http.MethodPut, whole(e.resource, f)
+	}
+	if f.etag {
+		q.version = before.version()
+	}
+	answer, err := t.call(ctx, q)
+	if err != nil {
+		return nil, explain(err, e.operations)
+	}
+	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
+		return after, nil
+	}
+	return t.get(ctx, endpoint, id)
+}
+
+// puts tells that changes are sent whole.
+func (t *Target) puts(f features) bool {
+	return t.options.Updates == Put || t.options.Updates == "" && !f.patch
+}
+
+func patch(operations []operation) map[string]any {
+	return map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations}
+}
+
+// whole is a resource as a PUT sends it: with everything that the service keeps
+// there and we do not manage, but what only the service may set.
+func whole(r resource, f features) resource {
+	sent := r.clone()
+	for name := range sent {
+		readOnly := f.attributes[strings.ToLower(name)].Mutability == "readOnly"
+		if strings.EqualFold(name, "meta") || strings.EqualFold(name, "groups") || readOnly && !strings.EqualFold(name, "id") {
+			delete(sent, name)
+		}
+	}
+	return sent
+}
+
+// explain says where a refusal has to do with the member's mark, which some
+// services let nobody change once the account is made.
+func explain(err error, operations []operation) error {
+	e, ok := errors.AsType[*provision.Error](err)
+	if !ok || e.Cause != provision.Invalid {
+		return err
+	}
+	for _, operation := range operations {
+		named := strings.EqualFold(e.Code, "mutability") && len(operations) == 1 || strings.Contains(strings.ToLower(e.Message), "externalid")
+		if operation.Path == "externalId" && named {
+			told := *e
+			told.Property = "externalId"
+			told.Message = "The service does not let the externalId of an account be changed after it was made, so that the account cannot be taken over; delete it there, so that it is made anew. " + e.Message
+			return &told
+		}
+	}
+	return err
+}
