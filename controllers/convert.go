@@ -185,7 +185,10 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 	}
 	for _, attribute := range spec.Attributes {
 		mapping := directory.AttributeMapping{
-			Name: attribute.Name, NameFormat: cmp.Or(attribute.NameFormat, "unspecified"), Value: attribute.Value,
+			Name: attribute.Name, NameFormat: cmp.Or(attribute.NameFormat, "unspecified"), Values: attribute.Values,
+		}
+		if attribute.Value != "" {
+			mapping.Values = []string{attribute.Value}
 		}
 		if attribute.From != nil {
 			mapping.Field, mapping.Attribute = directory.Field(attribute.From.Field), attribute.From.Attribute

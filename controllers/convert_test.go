@@ -65,7 +65,8 @@ func TestSAMLAppIsConvertedWhole(t *testing.T) {
 			Attributes: []v1alpha1.SAMLAttribute{
 				{Name: "mail", NameFormat: "uri", From: &v1alpha1.AttributeSource{Field: "mail"}},
 				{Name: "cost", From: &v1alpha1.AttributeSource{Attribute: "costCenter"}},
-				{Name: "env", Value: "production"}},
+				{Name: "env", Value: "production"},
+				{Name: "plans", NameFormat: "basic", Values: []string{"gold", "silver"}}},
 			Permissions:       []v1alpha1.AppPermission{{Name: "admin", Administrator: ptr.To(true)}, {Name: "user", DisplayName: "利用者"}},
 			DefaultPermission: "user",
 			Access:            &v1alpha1.AppAccess{Groups: []v1alpha1.GroupReference{{Name: "sales"}}},
@@ -84,7 +85,8 @@ func TestSAMLAppIsConvertedWhole(t *testing.T) {
 			Attributes: []directory.AttributeMapping{
 				{Name: "mail", NameFormat: "uri", Field: directory.FieldMail},
 				{Name: "cost", NameFormat: "unspecified", Attribute: "costCenter"},
-				{Name: "env", NameFormat: "unspecified", Value: "production"}},
+				{Name: "env", NameFormat: "unspecified", Values: []string{"production"}},
+				{Name: "plans", NameFormat: "basic", Values: []string{"gold", "silver"}}},
 		},
 	}))
 }

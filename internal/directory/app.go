@@ -300,7 +300,8 @@ type AttributeMapping struct {
 	NameFormat string `json:"nameFormat"`
 	Field      Field  `json:"field,omitempty"`
 	Attribute  string `json:"attribute,omitempty"`
-	Value      string `json:"value,omitempty"`
+	// Values are fixed ones.
+	Values []string `json:"values,omitempty"`
 }
 
 // CheckApp tells what is wrong with an app that the schema cannot tell.

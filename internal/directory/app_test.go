@@ -29,7 +29,7 @@ func TestCheckApp(t *testing.T) {
 			`nameID.attribute: tenant acme declares no attribute "badge"; add it to the Tenant's spec.attributes`,
 		},
 		"mappings": {
-			&SAMLSettings{Attributes: []AttributeMapping{{Name: "a", Attribute: "costCenter"}, {Name: "b", Attribute: "badge"}, {Name: "c", Field: FieldMail}, {Name: "d", Value: "badge"}}},
+			&SAMLSettings{Attributes: []AttributeMapping{{Name: "a", Attribute: "costCenter"}, {Name: "b", Attribute: "badge"}, {Name: "c", Field: FieldMail}, {Name: "d", Values: []string{"badge"}}}},
 			`attributes[1].from.attribute: tenant acme declares no attribute "badge"; add it to the Tenant's spec.attributes`,
 		},
 		"everything at once": {

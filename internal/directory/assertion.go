@@ -46,7 +46,7 @@ func (s Subject) Values(app App, mapping AttributeMapping) []string {
 	case mapping.Attribute != "":
 		return nonEmpty(s.Member.Attributes[mapping.Attribute])
 	default:
-		return nonEmpty(mapping.Value)
+		return mapping.Values
 	}
 }
 

@@ -83,7 +83,7 @@ func TestValuesOfEveryField(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(subject().Values(wiki, AttributeMapping{Value: "production"})).To(Equal([]string{"production"}))
+	g.Expect(subject().Values(wiki, AttributeMapping{Values: []string{"production", "test"}})).To(Equal([]string{"production", "test"}))
 	g.Expect(subject().Values(wiki, AttributeMapping{Attribute: "employeeNumber"})).To(Equal([]string{"00042"}))
 	g.Expect(subject().Values(wiki, AttributeMapping{Attribute: "badge"})).To(BeEmpty())
 	g.Expect(subject().Values(wiki, AttributeMapping{})).To(BeEmpty())

@@ -639,11 +639,13 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		},
 	},
 	{
-		kind: "SAMLApp", path: "spec.attributes[]", message: "set exactly one of from and value",
+		kind: "SAMLApp", path: "spec.attributes[]", message: "set exactly one of from, value and values",
 		accepted: []variant{full("each kind")},
 		refused: []variant{
 			full("neither", unset("spec.attributes.0.from")),
 			full("both", set("spec.attributes.0.value", "v")),
+			full("from and values", set("spec.attributes.0.values", []any{"v"})),
+			full("value and values", unset("spec.attributes.0.from"), set("spec.attributes.0.value", "v"), set("spec.attributes.0.values", []any{"v"})),
 		},
 	},
 	{

@@ -140,7 +140,7 @@ func newApp(name, entityID, acs string) *directory.App {
 				{Name: "employeeNumber", NameFormat: "unspecified", Attribute: "employeeNumber"},
 				{Name: "groups", NameFormat: "unspecified", Field: directory.FieldGroups},
 				{Name: "permission", NameFormat: "unspecified", Field: directory.FieldPermission},
-				{Name: "urn:example:environment", NameFormat: "uri", Value: "production"},
+				{Name: "urn:example:environment", NameFormat: "uri", Values: []string{"production"}},
 			},
 		},
 	}

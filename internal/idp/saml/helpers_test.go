@@ -102,7 +102,7 @@ func testApp() directory.App {
 				{Name: "urn:oid:2.5.4.4", NameFormat: "uri", Field: directory.FieldFamilyName},
 				{Name: "groups", NameFormat: "unspecified", Field: directory.FieldGroups},
 				{Name: "staff", NameFormat: "basic", Attribute: "staffNumber"},
-				{Name: "plan", NameFormat: "basic", Value: "gold"},
+				{Name: "plan", NameFormat: "basic", Values: []string{"gold"}},
 			},
 		},
 	}

@@ -50,7 +50,7 @@ func nastyInput(random *rand.Rand) (*saml.Pending, directory.App, directory.Subj
 	app.SAML.Attributes = nil
 	for i := range random.IntN(6) {
 		app.SAML.Attributes = append(app.SAML.Attributes, directory.AttributeMapping{
-			Name: fmt.Sprint(nastyText(random), i), NameFormat: []string{"", "basic", "uri"}[random.IntN(3)], Value: nastyText(random),
+			Name: fmt.Sprint(nastyText(random), i), NameFormat: []string{"", "basic", "uri"}[random.IntN(3)], Values: []string{nastyText(random), nastyText(random)}[:1+random.IntN(2)],
 		})
 	}
 	app.SAML.Attributes = append(app.SAML.Attributes, directory.AttributeMapping{Name: "groups", Field: directory.FieldGroups})
@@ -94,8 +94,8 @@ func TestEveryResponseIsCanonicalAndVerifies(t *testing.T) {
 		g.Expect(root.SelectAttrValue("Destination", "")).To(Equal(pending.ACSURL), because)
 		values := attributeValues(root.FindElement("./Assertion"))
 		for _, mapping := range app.SAML.Attributes {
-			if mapping.Value != "" {
-				g.Expect(values[mapping.Name]).To(Equal([]string{mapping.Value}), because)
+			if mapping.Values != nil {
+				g.Expect(values[mapping.Name]).To(Equal(mapping.Values), because)
 			}
 		}
 

@@ -190,12 +190,12 @@ func TestAttributesOfOneNameAreMerged(t *testing.T) {
 	g := NewWithT(t)
 	app := testApp()
 	app.SAML.Attributes = []directory.AttributeMapping{
-		{Name: "tag", NameFormat: "basic", Value: "one"}, {Name: "mail", Field: directory.FieldMail},
-		{Name: "tag", NameFormat: "basic", Value: "two"}, {Name: "phone", Field: directory.FieldPhone},
+		{Name: "tag", NameFormat: "basic", Values: []string{"one"}}, {Name: "mail", Field: directory.FieldMail},
+		{Name: "tag", NameFormat: "basic", Values: []string{"two", "three"}}, {Name: "phone", Field: directory.FieldPhone},
 	}
 	assertion := parseXML(t, respond(t, newProvider(t), testPending(), app, testSubject())).FindElement("./Assertion")
 	g.Expect(assertion.FindElements("./AttributeStatement/Attribute")).To(HaveLen(2), "and none without a value")
-	g.Expect(attributeValues(assertion)).To(Equal(map[string][]string{"tag": {"one", "two"}, "mail": {"hanako@acme.example"}}))
+	g.Expect(attributeValues(assertion)).To(Equal(map[string][]string{"tag": {"one", "two", "three"}, "mail": {"hanako@acme.example"}}))
 	g.Expect(assertion.FindElements("./AttributeStatement/Attribute")[1].SelectAttr("NameFormat")).To(BeNil())
 
 	app.SAML.Attributes = nil
