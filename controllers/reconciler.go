@@ -123,11 +123,11 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 	const message = "The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted."
 	switch {
 	case errors.Is(err, errServerAway):
-		report.Add(of(r.lastStep(), waits(v1alpha1.DeletionFailedReason, message)))
+		report.Add(waits(v1alpha1.DeletionFailedReason, message))
 		report.RequeueAfter(deletionWait(object, time.Now()))
 		return false
 	case err != nil:
-		report.Add(of(r.lastStep(), unavailable(v1alpha1.DeletionFailedReason, message, err)))
+		report.Add(unavailable(v1alpha1.DeletionFailedReason, message, err))
 		return false
 	case note != "":
 		logf.FromContext(ctx).Info("Released", "note", note)
@@ -226,26 +226,20 @@ func published() status.Outcome {
 	return status.Outcome{Condition: v1alpha1.PublishedCondition, Reason: v1alpha1.PublishedReason, Message: "Live in the IdP."}
 }
 
-// of makes an outcome that of another condition.
-func of(condition string, outcome status.Outcome) status.Outcome {
-	outcome.Condition = condition
-	return outcome
-}
-
 func mustAct(condition, reason, message string) status.Outcome {
 	return status.Outcome{Condition: condition, Verdict: status.UserMustAct, Reason: reason, Message: message}
 }
 
-// waits is for publishing; of makes it another step's.
+// waits is for the last step: no other waits.
 func waits(reason, message string) status.Outcome {
-	return status.Outcome{Condition: v1alpha1.PublishedCondition, Verdict: status.Waits, Reason: reason, Message: message}
+	return status.Outcome{Verdict: status.Waits, Reason: reason, Message: message}
 }
 
-// unavailable is a transient failure of publishing. The cause goes to the log
+// unavailable is a transient failure of the last step. The cause goes to the log
 // only: it may change from one attempt to the next.
 func unavailable(reason, message string, cause error) status.Outcome {
 	return status.Outcome{
-		Condition: v1alpha1.PublishedCondition, Verdict: status.Retries,
+		Verdict: status.Retries,
 		Reason: reason, Message: message, Err: cause,
 	}
 }

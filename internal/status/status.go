@@ -82,7 +82,7 @@ func (v Verdict) condition() string {
 
 // Outcome is the result of one step.
 type Outcome struct {
-	// Condition is the step's condition type.
+	// Condition is the step's condition type; that of the last step where empty.
 	Condition string
 	Verdict   Verdict
 	// Reason is a CamelCase constant.
@@ -108,6 +108,9 @@ func NewReport(steps ...string) *Report {
 
 // Add records an outcome and reports whether the next step may be tried.
 func (r *Report) Add(outcome Outcome) bool {
+	if outcome.Condition == "" {
+		outcome.Condition = r.steps[len(r.steps)-1]
+	}
 	r.outcomes[outcome.Condition] = outcome
 	return outcome.Verdict == Done
 }
