@@ -112,6 +112,12 @@ type Change struct {
 	// empty for a tenant itself. Where another Tenant holds the slug, the object's
 	// own one is not published (ProblemNotFound).
 	TenantOwner string `json:"tenantOwner,omitempty"`
+	// DeletionApproval is, for a tenant, an opaque token: each new value approves
+	// the deletions in it that are held at that moment (X3).
+	DeletionApproval string `json:"deletionApproval,omitempty"`
+	// Unguarded deletes a tenant although the deletion guard would hold that: it is
+	// taken offline as it is, to be restored when its server takes it again.
+	Unguarded bool `json:"unguarded,omitempty"`
 
 	Tenant *Tenant          `json:"tenant,omitempty"`
 	Member *Member          `json:"member,omitempty"`
@@ -165,15 +171,15 @@ type Result struct {
 	Changed bool `json:"changed,omitempty"`
 	// Member is set for a member that was accepted.
 	Member *MemberState `json:"member,omitempty"`
-	// Tenant is set for a tenant that was accepted.
+	// Tenant is set for a tenant that was accepted, or whose deletion is held.
 	Tenant *TenantState `json:"tenant,omitempty"`
 }
 
 // ProblemCode says which kind of refusal it is.
 type ProblemCode string
 
-// The codes. After ProblemConflict, ProblemLimit and ProblemNotFound the IdP
-// sends a Notice for the refused key as soon as the cause goes.
+// The codes. After ProblemConflict, ProblemLimit, ProblemNotFound and ProblemHeld
+// the IdP sends a Notice for the refused key as soon as the cause goes.
 const (
 	// ProblemConflict: another object holds the mail, slug or unique attribute value.
 	ProblemConflict ProblemCode = "Conflict"
@@ -181,6 +187,8 @@ const (
 	ProblemLimit ProblemCode = "Limit"
 	// ProblemNotFound: the object's tenant is not published.
 	ProblemNotFound ProblemCode = "NotFound"
+	// ProblemHeld: the deletion guard holds the deletion until it is approved (X3).
+	ProblemHeld ProblemCode = "Held"
 	// ProblemInvalid: the object itself is unusable.
 	ProblemInvalid ProblemCode = "Invalid"
 )
@@ -235,6 +243,11 @@ type TenantState struct {
 	Members int `json:"members"`
 	// PendingMembers counts those who have not set a password yet.
 	PendingMembers int `json:"pendingMembers"`
+	// HeldDeletions counts the deletions that wait for approval: of members, and of
+	// the tenant itself.
+	HeldDeletions int `json:"heldDeletions,omitempty"`
+	// DeletionApproval is the token that was last carried out.
+	DeletionApproval string `json:"deletionApproval,omitempty"`
 }
 
 // KeyDigest is a published object's digest.

@@ -81,8 +81,13 @@ type batchTenant struct {
 	exists, live bool
 	// locked tells that no other process changes the tenant or its members now.
 	locked bool
-	// members counts the live ones; -1 is not counted yet.
-	members int
+	// members counts the live ones, gone those deleted within the guard's window;
+	// -1 is not counted yet.
+	members, gone int
+	// held are the held deletions by name; nil is not read yet.
+	held map[string]heldDeletion
+	// approval is the one that was last carried out.
+	approval string
 	// republish asks for a new revision, recounted for a notice about the counts.
 	republish, recounted bool
 }
@@ -131,16 +136,16 @@ func (b *batch) finish() error {
 	return nil
 }
 
-const tenantByName = `SELECT owner, digest, revision, body, deleted_at IS NULL FROM tenants WHERE slug = $1`
+const tenantByName = `SELECT owner, digest, revision, body, deletion_approval, deleted_at IS NULL FROM tenants WHERE slug = $1`
 
 // tenant reads a tenant once a batch; one without a row is there, not live.
 func (b *batch) tenant(slug string) (*batchTenant, error) {
 	if tenant, ok := b.tenants[slug]; ok {
 		return tenant, nil
 	}
-	tenant := &batchTenant{members: -1}
+	tenant := &batchTenant{members: -1, gone: -1}
 	var body string
-	err := b.QueryRowContext(b.ctx, tenantByName, slug).Scan(&tenant.owner, &tenant.digest, &tenant.revision, &body, &tenant.live)
+	err := b.QueryRowContext(b.ctx, tenantByName, slug).Scan(&tenant.owner, &tenant.digest, &tenant.revision, &body, &tenant.approval, &tenant.live)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
@@ -254,7 +259,10 @@ func (b *batch) release(resource string) error {
 func slugResource(slug string) string     { return "slug:" + slug }
 func tenantResource(slug string) string   { return "tenant:" + slug }
 func licensesResource(slug string) string { return "licenses:" + slug }
-func mailResource(mail string) string     { return "mail:" + mail }
+func heldResource(slug string, reason heldFor) string {
+	return "held:" + slug + "/" + string(reason)
+}
+func mailResource(mail string) string { return "mail:" + mail }
 func entityResource(slug, entityID string) string {
 	return "entity:" + slug + "/" + entityID
 }
@@ -264,6 +272,9 @@ func valueResource(slug, attribute, value string) string {
 
 // maxName bounds slugs and object names, as Kubernetes does.
 const maxName = 253
+
+// maxApproval bounds the token of an approval, in bytes.
+const maxApproval = 1024
 
 // maxMail is more than RFC 5321 (4.5.3.1.3) lets a path be.
 const maxMail = 320

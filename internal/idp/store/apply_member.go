@@ -29,7 +29,11 @@ func (b *batch) applyMember(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if old != nil && !old.deleted && old.digest == digest {
+	held, err := b.heldOf(key.Tenant, tenant)
+	if err != nil {
+		return admin.Result{}, err
+	}
+	if _, leaving := held[key.Name]; !leaving && old != nil && !old.deleted && old.digest == digest {
 		return b.memberResult(old, change, false), nil
 	}
 	if !tenant.locked {
@@ -168,8 +172,15 @@ func (b *batch) storeMember(change admin.Change, digest string, old *memberRow, 
 	if err := b.sendLinkIfDue(row, old, change.Member.PasswordReset); err != nil {
 		return nil, err
 	}
+	if err := b.unhold(tenant, row.key()); err != nil {
+		return nil, err
+	}
+	if administers(row.member) && len(tenant.held) > 0 {
+		b.freed[heldResource(tenant.Slug, heldAsLastAdmin)] = true
+	}
 	if old == nil || old.deleted {
 		tenant.count(+1)
+		tenant.gone = -1 // one of them may have come back
 	} else if old.mail != row.mail {
 		b.freed[mailResource(old.mail)] = true
 	}
@@ -291,6 +302,13 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	if err != nil || row == nil || row.deleted || row.owner != change.Owner {
 		return admin.Result{}, err
 	}
+	held, err := b.guardMember(tenant, row)
+	if err != nil {
+		return admin.Result{}, err
+	}
+	if held != nil {
+		return *held, nil
+	}
 	if _, err := b.endSessions(b.ctx, key, ""); err != nil {
 		return admin.Result{}, err
 	}
@@ -320,7 +338,14 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	for attribute, value := range uniqueValues(tenant.Tenant, row.member) {
 		b.freed[valueResource(key.Tenant, attribute, value)] = true
 	}
+	if len(tenant.held) > 0 {
+		// Perhaps nobody remains whom the last SuperAdmin must administer.
+		b.freed[heldResource(key.Tenant, heldAsLastAdmin)] = true
+	}
 	tenant.count(-1)
+	if tenant.gone >= 0 {
+		tenant.gone++
+	}
 	return admin.Result{Changed: true}, b.audit(b.ctx, row.entry(admin.AuditEntry{Action: admin.MemberDeleted, Detail: "declared by " + change.Owner}))
 }
 

@@ -22,7 +22,11 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
-	if tenant.live && tenant.owner == change.Owner && tenant.digest == digest {
+	held, err := b.heldOf(slug, tenant)
+	if err != nil {
+		return admin.Result{}, err
+	}
+	if _, leaving := held[""]; !leaving && tenant.live && tenant.owner == change.Owner && tenant.digest == digest {
 		return b.tenantResult(slug, false)
 	}
 	if tenant, err = b.lock(slug); err != nil {
@@ -39,6 +43,9 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 		return admin.Result{}, err
 	}
 	if err := b.syncUniqueValues(tenant, change.Tenant.Tenant); err != nil {
+		return admin.Result{}, err
+	}
+	if err := b.settleHeld(tenant, change); err != nil {
 		return admin.Result{}, err
 	}
 	if !tenant.live {
@@ -113,6 +120,18 @@ func (b *batch) deleteTenant(change admin.Change) (admin.Result, error) {
 	if err != nil {
 		return admin.Result{}, err
 	}
+	if !change.Unguarded {
+		if err := b.approve(tenant, change); err != nil {
+			return admin.Result{}, err
+		}
+		held, err := b.guardTenant(tenant, change.Key, members)
+		if err != nil {
+			return admin.Result{}, err
+		}
+		if held != nil {
+			return *held, nil
+		}
+	}
 	if err := b.freeMailsOf(slug); err != nil {
 		return admin.Result{}, err
 	}
@@ -124,6 +143,7 @@ func (b *batch) deleteTenant(change admin.Change) (admin.Result, error) {
 		`DELETE FROM objects WHERE tenant = $1`,
 		`DELETE FROM images WHERE tenant = $1`,
 		`DELETE FROM notices WHERE tenant = $1`,
+		`DELETE FROM held_deletions WHERE tenant = $1`,
 	} {
 		if _, err := b.exec(b.ctx, statement, slug); err != nil {
 			return admin.Result{}, err
@@ -140,6 +160,8 @@ func (b *batch) deleteTenant(change admin.Change) (admin.Result, error) {
 		return admin.Result{}, err
 	}
 	b.freed[slugResource(slug)] = true
+	b.freeHeld(slug)
+	tenant.held, tenant.gone = nil, -1
 	tenant.live, tenant.digest, tenant.members, tenant.republish, tenant.recounted = false, "", 0, false, false
 	entry := admin.AuditEntry{Tenant: slug, Action: admin.TenantDeleted, Detail: fmt.Sprintf("declared by %s, with %d members", change.Owner, members)}
 	return admin.Result{Changed: true}, b.audit(b.ctx, entry)
@@ -210,9 +232,7 @@ func (b *batch) gatherUniqueAttribute(slug, attribute string) error {
 }
 
 func (b *batch) tenantResult(slug string, changed bool) (admin.Result, error) {
-	state := &admin.TenantState{}
-	err := b.QueryRowContext(b.ctx, `SELECT count(*), COALESCE(SUM(CASE WHEN password_kind <> 'Set' AND password_setup <> 'None' THEN 1 ELSE 0 END), 0)
-		FROM members WHERE tenant = $1 AND deleted_at IS NULL`, slug).Scan(&state.Members, &state.PendingMembers)
+	state, err := b.tenantState(slug)
 	return admin.Result{Changed: changed, Tenant: state}, err
 }
 

@@ -140,6 +140,8 @@ func TestReplicasCleanUpTogether(t *testing.T) {
 		gone[i] = deletion(changes[i])
 	}
 	f.apply(gone...)
+	f.approval("yes")
+	f.apply(gone...)
 	f.notices()
 	f.clock.Add(401 * 24 * time.Hour)
 	together(both, 3, func(f *fixture, _ int) {
