@@ -41,10 +41,20 @@ func (e *Element) VerifyEnveloped(keys []crypto.PublicKey, policy Policy) error 
 	if err != nil {
 		return err
 	}
-	if err := e.checkReference(parts, policy); err != nil {
+	whole, err := e.readReference(parts, policy)
+	if err != nil {
 		return err
 	}
-	return VerifyDetached(parts.signedInfo.canonical(nil, parts.inclusive), parts.algorithm, parts.value, keys, policy)
+	// The reference before what it refers to: a stranger's document costs no more than its ds:SignedInfo.
+	if err := VerifyDetached(parts.signedInfo.canonical(nil, parts.inclusive), parts.algorithm, parts.value, keys, policy); err != nil {
+		return err
+	}
+	sum := whole.hash.New()
+	sum.Write(e.canonical(s, whole.inclusive)) // a hash never fails
+	if subtle.ConstantTimeCompare(sum.Sum(nil), whole.digest) != 1 {
+		return refuse("was changed after it was signed")
+	}
+	return nil
 }
 
 // onlySignature finds the signature, where it stands as SAML demands.
@@ -153,38 +163,36 @@ func exclusive(method *Element) ([]string, error) {
 	return prefixes, nil
 }
 
-// checkReference checks that the reference is to the whole document and that
-// the digest is the document's.
-func (e *Element) checkReference(parts signatureParts, policy Policy) error {
+// reference is what a ds:Reference to the whole document says.
+type reference struct {
+	inclusive []string
+	hash      crypto.Hash
+	digest    []byte
+}
+
+// readReference checks that the reference is to the whole document.
+func (e *Element) readReference(parts signatureParts, policy Policy) (reference, error) {
 	if !slices.Equal(childNames(parts.reference), []string{"Transforms", "DigestMethod", "DigestValue"}) {
-		return refuse("has a signature of an unknown form")
+		return reference{}, refuse("has a signature of an unknown form")
 	}
 	transforms, method := parts.reference.children[0], parts.reference.children[1]
 	if err := e.checkURI(parts.reference); err != nil {
-		return err
+		return reference{}, err
 	}
 	if !slices.Equal(childNames(transforms), []string{"Transform", "Transform"}) || transforms.children[0].Attribute("Algorithm") != envelopedTransform ||
 		len(transforms.children[0].children) > 0 {
-		return refuse("has a signature with other transforms than enveloped and exclusive")
+		return reference{}, refuse("has a signature with other transforms than enveloped and exclusive")
 	}
 	inclusive, err := exclusive(transforms.children[1])
 	if err != nil {
-		return err
+		return reference{}, err
 	}
 	hash, known := digestAlgorithms[method.Attribute("Algorithm")]
 	if !known || len(method.children) > 0 || !policy.allows(hash) {
-		return refuse("has a digest by an algorithm that is not accepted; use SHA-256")
+		return reference{}, refuse("has a digest by an algorithm that is not accepted; use SHA-256")
 	}
-	want, err := octets(parts.reference.children[2])
-	if err != nil {
-		return err
-	}
-	sum := hash.New()
-	sum.Write(e.canonical(parts.signedInfo.parent, inclusive)) // a hash never fails
-	if subtle.ConstantTimeCompare(sum.Sum(nil), want) != 1 {
-		return refuse("was changed after it was signed")
-	}
-	return nil
+	digest, err := octets(parts.reference.children[2])
+	return reference{inclusive, hash, digest}, err
 }
 
 // checkURI: the reference names the root by its ID, or is empty, which is the
