@@ -253,6 +253,7 @@ func (t *Target) refresh(ctx context.Context) (features, error) {
 		found, err := t.discover(context.WithoutCancel(ctx))
 		if err == nil {
 			t.known.Store(&found)
+			t.unfiltered.Clear()
 		}
 		return found, err
 	})

@@ -237,6 +237,9 @@ func (e *edit) typed(p path, value string, current any) (any, error) {
 // declareSchemas lists the extensions that the resource holds (RFC 7643 section 3).
 func (e *edit) declareSchemas() {
 	declared, _ := e.resource.get("schemas").([]any)
+	if len(declared) == 0 {
+		declared = []any{coreUser}
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.resource)) {
 		if _, extension := object(e.resource[name]); !extension || !strings.Contains(name, ":") {
 			continue

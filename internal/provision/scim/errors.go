@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -89,8 +90,9 @@ func (t *Target) failure(q request, a answer) error {
 		return nil
 	}
 	r := parseRefusal(a.body)
-	e := &provision.Error{
-		Code: r.scimType, RequestID: word(a.header.Get("X-Request-Id")), RetryAfter: a.retryAfter,
+	e := &provision.Error{Code: r.scimType, RequestID: printable(a.header.Get("X-Request-Id")), RetryAfter: a.retryAfter}
+	if e.Code == "" {
+		e.Code = strconv.Itoa(a.status)
 	}
 	e.Cause, e.Message = classify(q, a.status, r.scimType)
 	if a.status == http.StatusPreconditionFailed {
@@ -106,49 +108,59 @@ func (t *Target) failure(q request, a answer) error {
 func classify(q request, status int, scimType string) (provision.Cause, string) {
 	switch strings.ToLower(scimType) {
 	case "uniqueness":
-		return provision.Conflict, taken
+		return provision.Conflict, q.taken()
 	case "mutability":
 		return provision.Invalid, "The service does not let one of the values be changed; correct it there by hand, or leave the attribute out of spec.attributes."
 	case "invalidfilter":
 		return provision.Invalid, "The service does not take the filter by which accounts are looked up."
 	case "toomany":
-		return provision.Invalid, "The service finds too many results to answer with; its list is read only where it can be filtered or paged."
+		return provision.Invalid, "The service finds too many results to answer with."
 	case "invalidvalue":
 		return provision.Invalid, "The service does not take one of the values; correct it in the Member, or map another in spec.attributes."
 	case "invalidpath", "notarget", "invalidsyntax":
 		return provision.Invalid, "The service does not understand the change; check the names in spec.attributes, or set spec.scim.updates to the other way."
-	case "sensitive":
-		return provision.Invalid, "The service does not take a value in an address that could be logged."
-	}
-	switch {
-	case status == http.StatusUnauthorized:
-		return provision.Unauthorized, "The service refuses the credentials: they are wrong, expired or revoked. Make new ones there, and put them into the Secret that spec.scim.authentication names."
-	case status == http.StatusPaymentRequired:
-		return provision.LicenseLimit, "The service has no licence left for another account; buy one, or take one from somebody there."
-	case status == http.StatusForbidden:
-		return provision.Forbidden, "The service does not allow this with these credentials; give them the permission to manage users there."
-	case status == http.StatusNotFound && q.collection():
-		return provision.Unavailable, fmt.Sprintf("The service has no %s at its address; check spec.scim.url.", q.path)
-	case status == http.StatusNotFound || status == http.StatusGone:
-		return provision.NotFound, "The service has no such account, or does not show it yet."
-	case status == http.StatusConflict:
-		return provision.Conflict, taken
-	case status == http.StatusPreconditionFailed:
-		return provision.Unavailable, "The account was changed there meanwhile; it is tried again."
-	case status == http.StatusRequestEntityTooLarge:
-		return provision.Invalid, "The request is larger than the service takes; leave attributes out of spec.attributes, or make groups smaller."
-	case status == http.StatusTooManyRequests:
-		return provision.Throttled, "The service refuses more calls for now; it is tried again. Lower writesPerSecond if this happens often."
-	case status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
-		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set spec.scim.updates to the way that it takes.", q.method, q.kind())
-	case status >= 500:
-		return provision.Unavailable, fmt.Sprintf("The service failed with status %d; it is tried again.", status)
 	default:
+		return classifyStatus(q, status)
+	}
+}
+
+func classifyStatus(q request, status int) (provision.Cause, string) {
+	switch status {
+	case http.StatusUnauthorized:
+		return provision.Unauthorized, "The service refuses the credentials: they are wrong, expired or revoked. Make new ones there, and put them into the Secret that spec.scim.authentication names."
+	case http.StatusPaymentRequired:
+		return provision.LicenseLimit, "The service wants payment for another account; buy a licence, or take one from somebody there."
+	case http.StatusForbidden:
+		return provision.Forbidden, fmt.Sprintf("The service does not allow this with these credentials; give them the permission to manage %s there.", q.kind())
+	case http.StatusNotFound, http.StatusGone:
+		if q.collection() {
+			return provision.Unavailable, fmt.Sprintf("The service has no %s at its address; check spec.scim.url.", q.path)
+		}
+		return provision.NotFound, fmt.Sprintf("The service has none of its %s by this ID, or does not show it yet.", q.kind())
+	case http.StatusConflict:
+		return provision.Conflict, q.taken()
+	case http.StatusPreconditionFailed:
+		return provision.Unavailable, "It was changed there meanwhile; it is tried again."
+	case http.StatusRequestEntityTooLarge:
+		return provision.Invalid, "The request is larger than the service takes; leave attributes out of spec.attributes, or make groups smaller."
+	case http.StatusTooManyRequests:
+		return provision.Throttled, "The service takes no more calls for now; it is tried again. Lower writesPerSecond if this happens often."
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set spec.scim.updates to the way that it takes.", q.method, q.kind())
+	default:
+		if status >= http.StatusInternalServerError {
+			return provision.Unavailable, fmt.Sprintf("The service failed with status %d; it is tried again.", status)
+		}
 		return provision.Invalid, fmt.Sprintf("The service refused the request with status %d.", status)
 	}
 }
 
-const taken = "The service has another account with the same user name, mail address or external ID."
+func (q request) taken() string {
+	if q.path == groups {
+		return "The service has another group with the same name or external ID."
+	}
+	return "The service has another account with the same user name, mail address or external ID."
+}
 
 func invalid(property, format string, arguments ...any) error {
 	return &provision.Error{Cause: provision.Invalid, Property: property, Message: fmt.Sprintf(format, arguments...)}

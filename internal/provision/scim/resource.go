@@ -115,9 +115,7 @@ func (r resource) value(p path) string {
 }
 
 // locate finds the element that a path's filter chooses, and the filter that
-// chooses it at the service; -1 where none does. Some services keep no type with
-// their only mail address: an element that lacks the filter's attribute counts
-// where no other fits, the primary one first.
+// chooses it at the service; -1 where none does.
 func (p path) locate(elements []any) (int, filter) {
 	for i, element := range elements {
 		e, ok := object(element)
@@ -125,24 +123,30 @@ func (p path) locate(elements []any) (int, filter) {
 			return i, *p.filter
 		}
 	}
-	if p.filter.attribute != "type" {
+	found := p.unmarked(elements)
+	if found < 0 {
 		return -1, filter{}
 	}
+	e, _ := object(elements[found])
+	return found, filter{"value", e.text("value")}
+}
+
+// unmarked finds the element that stands for the one a filter wants, as some
+// services keep no type with a mail address, and do not say that a role is the
+// primary one when there is no other.
+func (p path) unmarked(elements []any) int {
+	byType, byPrimary := p.filter.attribute == "type", p.filter.attribute == "primary" && len(elements) == 1
 	found := -1
 	for i, element := range elements {
 		e, ok := object(element)
-		if !ok || e.text("type") != "" || e.text("value") == "" {
+		if !ok || !byType && !byPrimary || e.get(p.filter.attribute) != nil || e.text("value") == "" {
 			continue
 		}
 		if found < 0 || truth(e.get("primary"), false) {
 			found = i
 		}
 	}
-	if found < 0 {
-		return -1, filter{}
-	}
-	e, _ := object(elements[found])
-	return found, filter{"value", e.text("value")}
+	return found
 }
 
 // matches compares without case, as types are (RFC 7643 section 2.4).

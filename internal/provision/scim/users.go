@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"tegata.dev/tegata/internal/provision"
@@ -115,7 +116,7 @@ func (t *Target) search(ctx context.Context, attribute, value string, matches fu
 	}
 	if _, refused := t.unfiltered.Load(attribute); f.filter && !refused {
 		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, collect)
-		if provision.CauseOf(err) != provision.Invalid || err == nil {
+		if provision.CauseOf(err) != provision.Invalid {
 			return t.only(found, attribute, value, err)
 		}
 		t.unfiltered.Store(attribute, true)
@@ -283,7 +284,7 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 	}
 	q := request{method: http.MethodPatch, path: endpoint, id: id, body: patch(e.operations)}
 	if t.puts(f) {
-		q.method, q.body = http.MethodPut, whole(e.resource, f)
+		q.method, q.body = http.MethodPut, whole(e.resource, endpoint, f)
 	}
 	if f.etag {
 		q.version = before.version()
@@ -309,8 +310,11 @@ func patch(operations []operation) map[string]any {
 
 // whole is a resource as a PUT sends it: with everything that the service keeps
 // there and we do not manage, but what only the service may set.
-func whole(r resource, f features) resource {
+func whole(r resource, endpoint string, f features) resource {
 	sent := r.clone()
+	if declared, _ := sent.get("schemas").([]any); len(declared) == 0 {
+		sent[sent.key("schemas")] = []any{map[string]string{users: coreUser, groups: coreGroup}[endpoint]}
+	}
 	for name := range sent {
 		readOnly := f.attributes[strings.ToLower(name)].Mutability == "readOnly"
 		if strings.EqualFold(name, "meta") || strings.EqualFold(name, "groups") || readOnly && !strings.EqualFold(name, "id") {
@@ -320,21 +324,21 @@ func whole(r resource, f features) resource {
 	return sent
 }
 
-// explain says where a refusal has to do with the member's mark, which some
-// services let nobody change once the account is made.
+// explain names what was refused where that is certain, and says where it is the
+// member's mark, which some services let nobody change once the account is made.
 func explain(err error, operations []operation) error {
 	e, ok := errors.AsType[*provision.Error](err)
-	if !ok || e.Cause != provision.Invalid {
+	if !ok || e.Cause != provision.Invalid && e.Cause != provision.Conflict {
 		return err
 	}
-	for _, operation := range operations {
-		named := strings.EqualFold(e.Code, "mutability") && len(operations) == 1 || strings.Contains(strings.ToLower(e.Message), "externalid")
-		if operation.Path == "externalId" && named {
-			told := *e
-			told.Property = "externalId"
-			told.Message = "The service does not let the externalId of an account be changed after it was made, so that the account cannot be taken over; delete it there, so that it is made anew. " + e.Message
-			return &told
-		}
+	told := *e
+	if len(operations) == 1 {
+		told.Property = operations[0].Path
 	}
-	return err
+	named := told.Property == "externalId" || strings.Contains(strings.ToLower(e.Message), "externalid")
+	if e.Cause == provision.Invalid && named && slices.ContainsFunc(operations, func(o operation) bool { return o.Path == "externalId" }) {
+		told.Property = "externalId"
+		told.Message = "The service does not let the externalId of an account be changed after it was made, so that the account cannot be taken over; delete it there, so that it is made anew. " + e.Message
+	}
+	return &told
 }
