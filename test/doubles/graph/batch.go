@@ -86,7 +86,7 @@ func (s *Server) item(c *call, r item, statuses map[string]int) answer {
 	}
 	f := s.take(part)
 	var a answer
-	if f == nil || f.Carried {
+	if f.performs() {
 		a = s.one(part)
 	}
 	switch {

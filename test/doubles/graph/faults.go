@@ -33,7 +33,7 @@ type Fault struct {
 	// Hang never answers.
 	Hang bool
 	// Cut ends the connection in the middle of the answer; Half sends half the
-	// answer as if it were all.
+	// answer as if it were all. The call is carried out.
 	Cut, Half bool
 }
 
@@ -112,7 +112,10 @@ func (s *Server) take(c *call) *Fault {
 	return nil
 }
 
-func (f Fault) matches(method, path string) bool {
+// performs tells whether the call is carried out; f may be nil.
+func (f *Fault) performs() bool { return f == nil || f.Carried || f.Cut || f.Half }
+
+func (f *Fault) matches(method, path string) bool {
 	if f.Method != "" && f.Method != method {
 		return false
 	}
@@ -120,7 +123,7 @@ func (f Fault) matches(method, path string) bool {
 	return f.Path == "" || f.Path == path || open && strings.HasPrefix(path, prefix)
 }
 
-func (f Fault) answer() answer {
+func (f *Fault) answer() answer {
 	a := refuse(f.Status, f.Code, f.Message)
 	a.header = f.Header
 	return a

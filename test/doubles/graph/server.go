@@ -157,7 +157,7 @@ func (s *Server) perform(c *call) (answer, *Fault) {
 	c.now = s.now()
 	f := s.take(c)
 	var a answer
-	if f == nil || f.Carried {
+	if f.performs() {
 		a = s.answer(c)
 	}
 	if f == nil {
