@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"tegata.dev/tegata/internal/provision"
@@ -128,11 +129,21 @@ func (t *Target) authorized(ctx context.Context, r client.Request) (*client.Resp
 // refusal makes the error of an answer.
 func (t *Target) refusal(p problem, status int, permission string, retryAfter time.Duration, headers http.Header) *provision.Error {
 	e := p.failure(status, permission)
-	e.RetryAfter = retryAfter
+	e.RetryAfter, e.Message = retryAfter, t.withoutSecrets(e.Message)
 	if scope := presentable(headers.Get("x-ms-throttle-scope")); status == http.StatusTooManyRequests && scope != "" {
 		e.Message += fmt.Sprintf(" Its scope is %s (%s).", scope, presentable(headers.Get("x-ms-throttle-information")))
 	}
 	return e
+}
+
+// withoutSecrets takes out what a service should not repeat, and might.
+func (t *Target) withoutSecrets(message string) string {
+	for _, secret := range []string{t.tokens.current(), string(t.options.ClientSecret)} {
+		if secret != "" {
+			message = strings.ReplaceAll(message, secret, Secret(secret).String())
+		}
+	}
+	return message
 }
 
 // notePressure remembers that the limit is nearly used up.
