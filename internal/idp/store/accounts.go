@@ -61,6 +61,11 @@ func (s *Store) Tenant(ctx context.Context, slug string) (*Tenant, error) {
 	if err != nil {
 		return nil, describe(err)
 	}
+	return s.TenantAt(ctx, slug, revision)
+}
+
+// TenantAt is Tenant for who has just read which revision is the latest.
+func (s *Store) TenantAt(ctx context.Context, slug string, revision int64) (*Tenant, error) {
 	s.tenantsMu.RLock()
 	known := s.tenants[slug]
 	s.tenantsMu.RUnlock()

@@ -68,13 +68,13 @@ func (t *tx) noteLogin(ctx context.Context, session Session) error {
 func (s *Store) Session(ctx context.Context, token string) (*Session, *Account, error) {
 	row, session := &memberRow{}, &Session{}
 	var authenticatedAt, expiresAt int64
-	err := row.scan(s.reader.QueryRowContext(ctx, `SELECT `+memberColumns+`, s.id, s.tenant, s.member, s.authenticated_at, s.expires_at, s.address, s.user_agent
+	err := row.scan(s.reader.QueryRowContext(ctx, `SELECT `+memberColumns+`, s.id, s.tenant, s.member, s.authenticated_at, s.expires_at, s.address, s.user_agent, t.revision
 		FROM sessions s
 		JOIN members m ON m.tenant = s.tenant AND m.name = s.member
 		JOIN tenants t ON t.slug = s.tenant
 		WHERE s.token_hash = $1 AND s.expires_at > $2 AND m.deleted_at IS NULL AND NOT m.suspended AND t.deleted_at IS NULL`,
 		hashToken(token), s.options.Now().UnixMilli()),
-		&session.ID, &session.Tenant, &session.Member, &authenticatedAt, &expiresAt, &session.Address, &session.UserAgent)
+		&session.ID, &session.Tenant, &session.Member, &authenticatedAt, &expiresAt, &session.Address, &session.UserAgent, &session.TenantRevision)
 	if err != nil {
 		return nil, nil, err
 	}

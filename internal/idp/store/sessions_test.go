@@ -26,9 +26,11 @@ func TestSessions(t *testing.T) {
 		f.Expect(token).To(HaveLen(43))
 		f.Expect(session.ID).NotTo(BeEmpty())
 		f.Expect(token).NotTo(ContainSubstring(session.ID))
+		tenant, err := f.Tenant(f.ctx, "acme")
+		f.Expect(err).NotTo(HaveOccurred())
 		f.Expect(*session).To(Equal(store.Session{
 			ID: session.ID, Tenant: "acme", Member: "hanako", AuthenticatedAt: f.clock.Now(), ExpiresAt: f.clock.Now().Add(time.Hour),
-			Address: "192.0.2.1", UserAgent: "browser",
+			Address: "192.0.2.1", UserAgent: "browser", TenantRevision: tenant.Revision,
 		}))
 		f.Expect(account.LastLogin).To(Equal(f.clock.Now()))
 		f.Expect(f.EndSession(f.ctx, token)).To(Succeed())
@@ -37,6 +39,13 @@ func TestSessions(t *testing.T) {
 		f.Expect(err).To(MatchError(store.ErrNotFound))
 
 		token = f.session("acme", "hanako")
+		f.accepted(appChange("acme", "wiki", "urn:wiki"))
+		session, _, err = f.Session(f.ctx, token)
+		f.Expect(err).NotTo(HaveOccurred())
+		changed, err := f.TenantAt(f.ctx, "acme", session.TenantRevision)
+		f.Expect(err).NotTo(HaveOccurred())
+		f.Expect(changed.Apps).To(HaveLen(1), "a session tells of a tenant that changed")
+		f.Expect(f.TenantAt(f.ctx, "acme", session.TenantRevision)).To(BeIdenticalTo(changed))
 		f.clock.Add(time.Hour)
 		_, _, err = f.Session(f.ctx, token)
 		f.Expect(err).To(MatchError(store.ErrNotFound))

@@ -82,6 +82,9 @@ type Session struct {
 	ExpiresAt       time.Time
 	Address         string
 	UserAgent       string
+	// TenantRevision is the tenant's at the moment the session was read; see
+	// Store.TenantAt. It is not stored.
+	TenantRevision int64
 }
 
 // Mail is one mail of the outbox, claimed by this process.

@@ -98,6 +98,10 @@ func (s *Site) metadata(v *visit) error {
 }
 
 func (s *Site) redirectBinding(v *visit) error {
+	// Whoever is logged in needs no query more for the tenant.
+	if err := v.authenticate(); err != nil {
+		return err
+	}
 	message, err := saml.DecodeRedirect(v.r.URL.RawQuery)
 	return v.singleSignOn(message, err)
 }
@@ -143,14 +147,9 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 // and sends the browser to log in. A cross-site POST carries no cookie, so the
 // same-site GET that follows it decides.
 func (v *visit) begin(f *flow) error {
-	if v.r.Method == http.MethodGet {
-		if err := v.authenticate(); err != nil {
+	if v.session != nil && v.session.Tenant == f.Tenant {
+		if done, err := v.resume("", f); done || err != nil {
 			return err
-		}
-		if v.session != nil && v.session.Tenant == f.Tenant {
-			if done, err := v.resume("", f); done || err != nil {
-				return err
-			}
 		}
 	}
 	id, err := v.saveFlow(f)
@@ -162,6 +161,9 @@ func (v *visit) begin(f *flow) error {
 
 // openApp starts a log-in to an app from here, without a request.
 func (s *Site) openApp(v *visit) error {
+	if err := v.authenticate(); err != nil {
+		return err
+	}
 	tenant, provider, err := v.tenant()
 	if err != nil {
 		return err
@@ -350,7 +352,11 @@ func (v *visit) auditSSO(action string, tenant *store.Tenant, app directory.App,
 }
 
 func (v *visit) entrySSO(action string, tenant *store.Tenant, app directory.App, detail string) admin.AuditEntry {
-	entry := v.entry(action, v.account, detail)
+	account := v.account
+	if account != nil && account.Tenant != tenant.Slug {
+		account = nil // nobody's of this tenant, which must not learn of other ones' members
+	}
+	entry := v.entry(action, account, detail)
 	entry.Tenant, entry.App = tenant.Slug, app.DisplayName
 	return entry
 }

@@ -297,7 +297,20 @@ func TestSessionOfAnotherTenant(t *testing.T) {
 	w.Expect(told.text()).To(And(ContainSubstring("jiro@other.example"), ContainSubstring("Wiki belongs to Acme 株式会社")))
 	login := told.submit("/logout", "flow", told.input("flow"))
 	w.Expect(login.path()).To(Equal("/login"))
-	sp.accept(login.submit("/login", "mail", hanako, "password", goodPassword), id)
+
+	_, foreign := sp.request("", func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL = "https://evil.example/acs" })
+	failed := func() admin.AuditEntry {
+		w.Expect(b.get(foreign).status).To(Equal(http.StatusBadRequest))
+		entries, err := w.store.SearchAudit(t.Context(), admin.AuditQuery{Action: admin.SSOFailed, Limit: 1})
+		w.Expect(err).NotTo(HaveOccurred())
+		w.Expect(entries[0].Tenant).To(Equal(tenantSlug))
+		return entries[0]
+	}
+	b.logIn("jiro@other.example", goodPassword)
+	w.Expect(failed().Mail+failed().Member+failed().MemberName).To(BeEmpty(), "a tenant learns nothing of another one's members")
+	b.get("/").submit("/logout")
+	sp.accept(b.get(target).submit("/login", "mail", hanako, "password", goodPassword), id)
+	w.Expect(failed().Mail).To(Equal(hanako))
 }
 
 func TestTemporaryPasswordThenApp(t *testing.T) {

@@ -122,7 +122,13 @@ func (v *visit) readTenant(slug string) (*store.Tenant, error) {
 	if v.lastTenant != nil && v.lastTenant.Slug == slug {
 		return v.lastTenant, nil
 	}
-	tenant, err := v.site.Store.Tenant(v.context(), slug)
+	var tenant *store.Tenant
+	var err error
+	if v.session != nil && v.session.Tenant == slug {
+		tenant, err = v.site.Store.TenantAt(v.context(), slug, v.session.TenantRevision)
+	} else {
+		tenant, err = v.site.Store.Tenant(v.context(), slug)
+	}
 	if err != nil {
 		return nil, err
 	}
