@@ -35,6 +35,8 @@ func directoryTenant(tenant *v1alpha1.Tenant) directory.Tenant {
 		Language:    string(cmp.Or(spec.Language, defaultLanguage)),
 		Plan:        directory.Plan(cmp.Or(string(spec.Plan), string(directory.PlanPlus))),
 		Licenses:    int(spec.Licenses),
+
+		DeletionGuard: deletionGuard(tenant),
 	}
 	for _, domain := range spec.Domains {
 		converted.Domains = append(converted.Domains, string(domain))

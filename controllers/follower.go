@@ -170,11 +170,32 @@ func (f *follower) handleUnknown(ctx context.Context, name types.NamespacedName,
 	case !suspect:
 		return true, nil
 	}
-	if _, err := server.publish(ctx, admin.Change{Key: entry.Key, Owner: entry.Owner, TenantOwner: entry.TenantOwner}); err != nil {
+	result, err := server.publish(ctx, admin.Change{
+		Key: entry.Key, Owner: entry.Owner, TenantOwner: entry.TenantOwner, DeletionApproval: f.orphanApproval(ctx, name, entry.Key),
+	})
+	log := logf.FromContext(ctx).WithValues("key", entry.Key.String(), "owner", entry.Owner)
+	switch {
+	case err != nil:
 		return false, err
+	case result.Problem == nil:
+		log.Info("Removed what nothing declares")
+	case entry.Key.Kind == admin.KindTenant:
+		log.Info("Kept a tenant that nothing declares: the deletion guard holds it", "reason", result.Problem.Message,
+			"approve", approveCommand("identityserver", name))
+	default:
+		log.V(1).Info("Kept what nothing declares", "reason", result.Problem.Message)
 	}
-	logf.FromContext(ctx).Info("Removed what nothing declares", "key", entry.Key.String(), "owner", entry.Owner)
-	return false, nil
+	return result.Problem != nil, nil
+}
+
+// orphanApproval is the approval to delete a tenant that nothing declares, on
+// which nobody could approve it: its server's.
+func (f *follower) orphanApproval(ctx context.Context, server types.NamespacedName, key admin.Key) string {
+	resource := &v1alpha1.IdentityServer{}
+	if key.Kind != admin.KindTenant || f.Get(ctx, server, resource) != nil {
+		return ""
+	}
+	return approval(resource)
 }
 
 // declares reports whether the owner of a published object still declares it

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -121,7 +122,11 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 		err = r.removeFinalizer(ctx, object)
 	}
 	const message = "The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted."
+	held, isHeld := errors.AsType[*deletionHeldError](err)
 	switch {
+	case isHeld:
+		report.Add(mustAct("", v1alpha1.DeletionHeldReason, held.message))
+		return false
 	case errors.Is(err, errServerAway):
 		report.Add(waits(v1alpha1.DeletionFailedReason, message))
 		report.RequeueAfter(deletionWait(object, time.Now()))
@@ -172,6 +177,9 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, object T) {
 	was := before.Condition(status.Ready)
 	is := meta.FindStatusCondition(object.GetConditions(), status.Ready)
+	if is.Reason == v1alpha1.DeletionHeldReason && is.Status != metav1.ConditionTrue && belongs(object) {
+		return // there are many; the tenant's own event tells of them
+	}
 	switch {
 	case status.Failed(object.GetConditions()) && (!before.Failed() || was == nil || was.Reason != is.Reason):
 		r.tell(ctx, object, corev1.EventTypeWarning, is.Reason, "Reconcile", is.Message)
@@ -182,9 +190,17 @@ func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, ob
 	}
 }
 
+// belongs reports whether the object is one of a tenant's.
+func belongs(object status.Object) bool {
+	_, ok := object.(tenantObject)
+	return ok
+}
+
 // cares reports whether a reason of a live object asks a person to act in time.
 func cares(reason string) bool {
-	return reason == v1alpha1.CertificateExpiringReason || reason == v1alpha1.CertificateExpiredReason || reason == v1alpha1.CredentialExpiringReason
+	return slices.Contains([]string{
+		v1alpha1.CertificateExpiringReason, v1alpha1.CertificateExpiredReason, v1alpha1.CredentialExpiringReason, v1alpha1.DeletionHeldReason,
+	}, reason)
 }
 
 // tell emits an event, where the object's namespace still takes any.
@@ -240,7 +256,7 @@ func waits(reason, message string) status.Outcome {
 func unavailable(reason, message string, cause error) status.Outcome {
 	return status.Outcome{
 		Verdict: status.Retries,
-		Reason: reason, Message: message, Err: cause,
+		Reason:  reason, Message: message, Err: cause,
 	}
 }
 

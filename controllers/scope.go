@@ -6,8 +6,10 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -173,18 +175,25 @@ func (p *publisher) retract(ctx context.Context, object tenantObject, kind admin
 	if running == nil {
 		return note, err
 	}
-	return "", p.unpublish(ctx, server, running, admin.Change{
+	_, err = p.unpublish(ctx, server, running, admin.Change{
 		Key: key, Owner: client.ObjectKeyFromObject(object).String(), TenantOwner: tenantName(object).String(),
 	})
+	return "", err
 }
 
-// unpublish deletes at a server, which may be stopped meanwhile.
-func (p *publisher) unpublish(ctx context.Context, name types.NamespacedName, server *Server, change admin.Change) error {
-	_, err := server.publish(ctx, change)
-	if err != nil && p.servers.Get(name) != server {
-		return fmt.Errorf("%w: %w", errServerAway, err)
+// unpublish deletes at a server, which may be stopped meanwhile. The error is a
+// deletionHeldError where the deletion waits for approval.
+func (p *publisher) unpublish(ctx context.Context, name types.NamespacedName, server *Server, change admin.Change) (admin.Result, error) {
+	result, err := server.publish(ctx, change)
+	switch {
+	case err != nil && p.servers.Get(name) != server:
+		return admin.Result{}, fmt.Errorf("%w: %w", errServerAway, err)
+	case err != nil || result.Problem == nil || result.Problem.Code != admin.ProblemHeld:
+		return result, err
 	}
-	return err
+	tenant := types.NamespacedName{}
+	tenant.Namespace, tenant.Name, _ = strings.Cut(cmp.Or(change.TenantOwner, change.Owner), "/")
+	return result, held(*result.Problem, tenant)
 }
 
 // publishedAt tells where the object is live: as status says, or, where a

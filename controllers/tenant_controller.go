@@ -47,7 +47,7 @@ func (k *tenants) newObject() *v1alpha1.Tenant { return &v1alpha1.Tenant{} }
 func (k *tenants) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("tenant").
-		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.Or[client.Object](declared, keyAsked))).
+		For(&v1alpha1.Tenant{}, builder.WithPredicates(predicate.Or[client.Object](declared, keyAsked, approvalAsked))).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofSameSlug), builder.WithPredicates(claimChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(specChanged)).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
@@ -115,7 +115,7 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 	}
 	result, err := running.publish(ctx, admin.Change{
 		Key:   admin.Key{Kind: admin.KindTenant, Tenant: converted.Slug},
-		Owner: client.ObjectKeyFromObject(tenant).String(),
+		Owner: client.ObjectKeyFromObject(tenant).String(), DeletionApproval: approval(tenant),
 		Tenant: &admin.Tenant{
 			Tenant: converted, SigningKey: key.pair, Certificates: key.keys.Published(), CertificateEnds: key.unreplacedEnd(),
 		},
@@ -135,7 +135,9 @@ func (k *tenants) attempt(ctx context.Context, tenant *v1alpha1.Tenant, report *
 	report.Add(published())
 	k.announced(ctx, key, report)
 	observeTenant(tenant, running.externalURL, *result.Tenant, key)
+	observeDeletions(tenant, *result.Tenant)
 	report.RequeueAfter(warnExpiry(report, key, k.clock()))
+	warnHeld(report, tenant, *result.Tenant)
 }
 
 // admit finds the IdentityServer and asks whether it takes this namespace. A
@@ -162,7 +164,8 @@ func (k *tenants) admit(ctx context.Context, tenant *v1alpha1.Tenant, server *v1
 	if admitted {
 		return true
 	}
-	if _, err := k.retract(ctx, tenant); err != nil {
+	// The server's owner decides that, and nobody of the tenant needs to approve it.
+	if _, err := k.takeOffline(ctx, tenant, admin.Change{Unguarded: true}); err != nil {
 		report.Add(unavailable(v1alpha1.UnavailableReason, "The tenant is no longer admitted and could not be taken offline yet; it is tried again.", err))
 		return false
 	}
@@ -222,14 +225,23 @@ var claimChanged = predicate.Or[client.Object](createdOrDeleted, predicate.Funcs
 	return contends(e.ObjectOld.(status.Object)) != contends(e.ObjectNew.(status.Object))
 }})
 
-// retract takes the tenant and everybody in it offline.
+// retract takes the tenant and everybody in it offline, once the deletion guard
+// lets them go.
 func (k *tenants) retract(ctx context.Context, tenant *v1alpha1.Tenant) (string, error) {
+	return k.takeOffline(ctx, tenant, admin.Change{DeletionApproval: approval(tenant)})
+}
+
+// takeOffline deletes the tenant in the IdP; the change says in which way.
+func (k *tenants) takeOffline(ctx context.Context, tenant *v1alpha1.Tenant, change admin.Change) (string, error) {
 	server, note, err := k.serverForDeletion(ctx, serverName(tenant))
 	if server == nil {
 		return note, err
 	}
-	return "", k.unpublish(ctx, serverName(tenant), server, admin.Change{
-		Key:   admin.Key{Kind: admin.KindTenant, Tenant: slugOf(tenant)},
-		Owner: client.ObjectKeyFromObject(tenant).String(),
-	})
+	change.Key = admin.Key{Kind: admin.KindTenant, Tenant: slugOf(tenant)}
+	change.Owner = client.ObjectKeyFromObject(tenant).String()
+	result, err := k.unpublish(ctx, serverName(tenant), server, change)
+	if result.Tenant != nil {
+		observeDeletions(tenant, *result.Tenant)
+	}
+	return "", err
 }

@@ -121,6 +121,9 @@ func (r *Report) Evaluated(condition string) bool {
 	return evaluated
 }
 
+// Outcome is what was added last for the condition; zero where nothing was.
+func (r *Report) Outcome(condition string) Outcome { return r.outcomes[condition] }
+
 // Waits reports whether the condition's step waits for something else.
 func (r *Report) Waits(condition string) bool { return r.outcomes[condition].Verdict == Waits }
 

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) admin.Service) {
 		"problems are typed":              (*suite).problemsAreTyped,
 		"results keep their order":        (*suite).resultsKeepTheirOrder,
 		"tenants with one slug are apart": (*suite).tenantsAreApart,
+		"deletions are held":              (*suite).deletionsAreHeld,
 		"digests page":                    (*suite).digestsPage,
 		"notices are acknowledged":        (*suite).noticesAreAcknowledged,
 		"notices wait":                    (*suite).noticesWait,
@@ -151,6 +152,51 @@ func (s *suite) resultsKeepTheirOrder() {
 	for i, result := range s.apply(changes...) {
 		s.Expect(result.Problem != nil).To(Equal(i%2 == 1), "%d", i)
 	}
+}
+
+// deletionsAreHeld deletes more members than pass without approval, and the tenant.
+func (s *suite) deletionsAreHeld() {
+	members := make([]admin.Change, 23)
+	for i := range members {
+		members[i] = member(fmt.Sprintf("m%02d", i))
+	}
+	s.apply(tenant())
+	s.apply(members...)
+	for i := range members {
+		members[i] = deletion(members[i])
+	}
+	for i, result := range s.apply(members...) {
+		s.Expect(result.Problem != nil).To(Equal(i >= directory.DefaultGuardCount), "%d", i)
+		if result.Problem != nil {
+			s.Expect(result.Problem.Code).To(Equal(admin.ProblemHeld))
+			s.Expect(result.Changed).To(BeFalse())
+		}
+	}
+	gone := deletion(tenant())
+	result := s.apply(gone)[0]
+	s.Expect(result.Problem.Code).To(Equal(admin.ProblemHeld))
+	s.Expect(result.Tenant).To(Equal(&admin.TenantState{Members: 3, PendingMembers: 3, HeldDeletions: 4}))
+	s.Expect(s.service.SearchAudit(s.ctx, admin.AuditQuery{Action: admin.DeletionHeld})).To(HaveLen(4))
+	notices, err := s.service.Notices(s.ctx, 10, 0)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(s.service.Acknowledge(s.ctx, notices)).To(Succeed())
+
+	approved := tenant()
+	approved.DeletionApproval = "by hanako"
+	s.Expect(s.apply(approved)[0].Tenant).To(Equal(&admin.TenantState{Members: 3, PendingMembers: 3, DeletionApproval: "by hanako"}))
+	s.Expect(s.service.SearchAudit(s.ctx, admin.AuditQuery{Action: admin.DeletionsApproved})).To(HaveLen(1))
+	notices, err = s.service.Notices(s.ctx, 10, 0)
+	s.Expect(err).NotTo(HaveOccurred())
+	for _, one := range members[20:] {
+		s.Expect(notices).To(ContainElement(HaveField("Key", one.Key)))
+		s.Expect(s.apply(one)[0].Changed).To(BeTrue())
+	}
+	s.Expect(s.apply(gone)[0].Changed).To(BeTrue())
+
+	s.apply(tenant(), member("hanako"))
+	unguarded := deletion(tenant())
+	unguarded.Unguarded = true
+	s.Expect(s.apply(unguarded)[0].Changed).To(BeTrue())
 }
 
 func (s *suite) digestsPage() {
