@@ -6,7 +6,6 @@ SPDX-License-Identifier: Apache-2.0
 package scim
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -32,7 +31,7 @@ const maxDetail = 300
 // send a list of errors, other names, or no JSON at all.
 func parseRefusal(body []byte) refusal {
 	var document any
-	if json.Unmarshal(body, &document) != nil {
+	if decode(body, &document) != nil {
 		return refusal{}
 	}
 	if many, ok := document.([]any); ok && len(many) > 0 {
