@@ -16,8 +16,11 @@ import (
 	"tegata.dev/tegata/internal/provision"
 )
 
-// maxText is the longest text of Graph that is repeated.
-const maxText = 400
+// The longest text and the longest name of Graph that are repeated, in characters.
+const (
+	maxText = 400
+	maxName = 100
+)
 
 // problem is what Graph says about a refusal.
 type problem struct {
@@ -41,16 +44,16 @@ func parseProblem(body []byte) problem {
 }
 
 func parseInner(raw json.RawMessage) problem {
-	if code := text(raw); code != "" {
+	if code := name(raw); code != "" {
 		return problem{code: code}
 	}
 	fields := object(raw)
-	p := problem{code: text(fields["code"]), message: text(fields["message"])}
+	p := problem{code: name(fields["code"]), message: text(fields["message"])}
 	if p.message == "" {
 		p.message = text(object(fields["message"])["value"])
 	}
-	for _, name := range []string{"innerError", "innererror"} {
-		if id := text(object(fields[name])["request-id"]); id != "" {
+	for _, inner := range []string{"innerError", "innererror"} {
+		if id := name(object(fields[inner])["request-id"]); id != "" {
 			p.requestID = id
 		}
 	}
@@ -60,7 +63,7 @@ func parseInner(raw json.RawMessage) problem {
 	}
 	for _, item := range list {
 		part := object(item)
-		if d := (detail{text(part["code"]), text(part["target"]), text(part["message"])}); d != (detail{}) {
+		if d := (detail{name(part["code"]), name(part["target"]), text(part["message"])}); d != (detail{}) {
 			p.details = append(p.details, d)
 		}
 	}
@@ -81,14 +84,17 @@ func text(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &value) != nil {
 		return ""
 	}
-	return presentable(value)
+	return presentable(value, maxText)
 }
 
+// name is a code, a property or an ID.
+func name(raw json.RawMessage) string { return presentable(text(raw), maxName) }
+
 // presentable is a text of the service in one line, of bounded length.
-func presentable(value string) string {
+func presentable(value string, limit int) string {
 	value = strings.Join(strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	if runes := []rune(value); len(runes) > maxText {
-		value = string(runes[:maxText]) + "…"
+	if runes := []rune(value); len(runes) > limit {
+		value = string(runes[:limit-1]) + "…"
 	}
 	return value
 }

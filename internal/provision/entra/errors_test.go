@@ -32,7 +32,7 @@ func TestFailures(t *testing.T) {
 			provision.Conflict, "onPremisesImmutableId", "immutable ID"},
 		"conflict in words": {400, `{"error":{"code":"Request_BadRequest","message":"Another object with the same value for property employeeId already exists.","innerError":{"request-id":"r1"}}}`,
 			provision.Conflict, "", "employeeId"},
-		"issuer taken": {409, `{"error":{"code":"Request_MultipleObjectsWithSameKeyValue","message":"Domain already exists.","innerError":{"request-id":"r1"}}}`, provision.Conflict, "", "unique values"},
+		"issuer taken":   {409, `{"error":{"code":"Request_MultipleObjectsWithSameKeyValue","message":"Domain already exists.","innerError":{"request-id":"r1"}}}`, provision.Conflict, "", "unique values"},
 		"conflict, else": {409, `{"error":{"code":"Other","innerError":{"request-id":"r1"}}}`, provision.Conflict, "", ""},
 		"synced from AD": {400, `{"error":{"code":"Request_BadRequest","message":"Unable to update the specified properties for objects that have originated within an external service.","innerError":{"request-id":"r1"}}}`,
 			provision.ManagedElsewhere, "", "Active Directory"},

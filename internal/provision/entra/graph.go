@@ -83,7 +83,7 @@ func (t *Target) call(ctx context.Context, r request) ([]byte, error) {
 	if answer.Status < http.StatusOK || answer.Status >= http.StatusMultipleChoices {
 		p := parseProblem(answer.Body)
 		if p.requestID == "" {
-			p.requestID = presentable(answer.Header.Get("request-id"))
+			p.requestID = presentable(answer.Header.Get("request-id"), maxName)
 		}
 		return nil, t.refusal(p, answer.Status, r.permission, answer.RetryAfter, answer.Header)
 	}
@@ -130,8 +130,8 @@ func (t *Target) authorized(ctx context.Context, r client.Request) (*client.Resp
 func (t *Target) refusal(p problem, status int, permission string, retryAfter time.Duration, headers http.Header) *provision.Error {
 	e := p.failure(status, permission)
 	e.RetryAfter, e.Message = retryAfter, t.withoutSecrets(e.Message)
-	if scope := presentable(headers.Get("x-ms-throttle-scope")); status == http.StatusTooManyRequests && scope != "" {
-		e.Message += fmt.Sprintf(" Its scope is %s (%s).", scope, presentable(headers.Get("x-ms-throttle-information")))
+	if scope := presentable(headers.Get("x-ms-throttle-scope"), maxName); status == http.StatusTooManyRequests && scope != "" {
+		e.Message += fmt.Sprintf(" Its scope is %s (%s).", scope, presentable(headers.Get("x-ms-throttle-information"), maxName))
 	}
 	return e
 }

@@ -5,9 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 package entra
 
-import (
-	"io"
-)
+import "io"
 
 // The classes of characters that passwords are made of; Entra ID wants three.
 // Characters that look alike matter not: nobody ever reads it.

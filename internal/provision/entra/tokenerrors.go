@@ -49,7 +49,7 @@ type tokenProblem struct {
 
 func parseTokenProblem(body []byte) tokenProblem {
 	fields := object(body)
-	p := tokenProblem{word: text(fields["error"]), requestID: text(fields["trace_id"])}
+	p := tokenProblem{word: name(fields["error"]), requestID: name(fields["trace_id"])}
 	var codes []json.RawMessage
 	_ = json.Unmarshal(fields["error_codes"], &codes)
 	for _, raw := range codes {
@@ -69,12 +69,11 @@ func (p tokenProblem) is(code int) bool { return slices.Contains(p.codes, code) 
 
 func (p tokenProblem) failure(status int) *provision.Error {
 	e := &provision.Error{Cause: provision.Unauthorized, Code: p.word, RequestID: p.requestID}
-	any := func(codes []int) bool { return slices.ContainsFunc(codes, p.is) }
 	switch {
-	case status == http.StatusTooManyRequests || any(tokenThrottle):
+	case status == http.StatusTooManyRequests || slices.ContainsFunc(tokenThrottle, p.is):
 		e.Cause = provision.Throttled
 		e.Message = "Microsoft gives no more tokens for a while; it is tried again."
-	case status >= http.StatusInternalServerError || p.word == "temporarily_unavailable" || any(tokenPasses):
+	case status >= http.StatusInternalServerError || p.word == "temporarily_unavailable" || slices.ContainsFunc(tokenPasses, p.is):
 		e.Cause = provision.Unavailable
 		e.Message = "Microsoft's log-in service could not give a token now; it is tried again."
 	default:

@@ -46,7 +46,7 @@ func (t *Target) account(u user) *provision.Account {
 		ExternalID: u.text("id"), UserName: u.text(upnProperty), DisplayName: u.text(displayNameProperty),
 		Active: u.flag(enabledProperty), Properties: provision.Properties{},
 	}
-	if a.ExternalID == "" {
+	if a.ExternalID == "" || len(a.ExternalID) > maxName {
 		return nil
 	}
 	if id := u.text(immutableIDProperty); directory.IsImmutableID(id) {

@@ -254,7 +254,7 @@ func afterDemotion(demoted bool, err error) error {
 // notYet: a new account is not seen everywhere at once.
 func notYet(err error) error {
 	if provision.CauseOf(err) == provision.Invalid || provision.IsNotFound(err) {
-		return &provision.Error{Cause: provision.NotFound, Message: "The directory role could not be given yet, as Entra ID does not show the new account everywhere; it is tried again.", Err: err}
+		return &provision.Error{Cause: provision.NotFound, Message: "The directory role could not be given yet, as Entra ID does not show the new account everywhere; it is tried again. If that goes on, check the template IDs in spec.entraID.roles.", Err: err}
 	}
 	return err
 }
@@ -265,5 +265,7 @@ func hide(err error, secret string) error {
 	if !ok || !strings.Contains(e.Message, secret) {
 		return err
 	}
-	return &provision.Error{Cause: e.Cause, Code: e.Code, RequestID: e.RequestID, Property: e.Property, Message: strings.ReplaceAll(e.Message, secret, "(hidden)")}
+	hidden := *e
+	hidden.Message = strings.ReplaceAll(e.Message, secret, Secret(secret).String())
+	return &hidden
 }
