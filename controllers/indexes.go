@@ -28,6 +28,10 @@ const (
 	bySecret    = "secret"
 	byConfigMap = "configMap"
 	byOrigin    = "origin"
+	byTarget    = "spec.targetRef.name"
+	// byMemberID and byCorrelationID find whose account something is.
+	byMemberID      = "memberID"
+	byCorrelationID = "correlationID"
 
 	hasSelector = "true"
 )
@@ -60,6 +64,29 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		{&v1alpha1.Tenant{}, bySlug, func(o client.Object) []string { return []string{slugOf(o.(*v1alpha1.Tenant))} }},
 		{&v1alpha1.Tenant{}, bySecret, func(o client.Object) []string { return signingSecretNames(o.(*v1alpha1.Tenant)) }},
 		{&v1alpha1.IdentityServer{}, bySecret, func(o client.Object) []string { return serverSecretNames(o.(*v1alpha1.IdentityServer)) }},
+		{&v1alpha1.ProvisioningTarget{}, byTenant, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.ProvisioningTarget).Spec.TenantRef.Name}
+		}},
+		{&v1alpha1.ProvisioningTarget{}, bySecret, func(o client.Object) []string {
+			var names []string
+			for _, use := range secretUses(o.(*v1alpha1.ProvisioningTarget).Spec) {
+				names = append(names, use.name)
+			}
+			return names
+		}},
+		{&v1alpha1.ProvisioningTarget{}, byConfigMap, func(o client.Object) []string {
+			ref := caBundle(o.(*v1alpha1.ProvisioningTarget).Spec)
+			if ref == nil {
+				return nil
+			}
+			return []string{ref.Name}
+		}},
+		{&v1alpha1.ProvisioningTarget{}, byTarget, func(o client.Object) []string {
+			return nonEmpty(intuneTarget(o.(*v1alpha1.ProvisioningTarget).Spec))
+		}},
+		{&v1alpha1.Account{}, byTarget, func(o client.Object) []string { return []string{o.(*v1alpha1.Account).Spec.TargetRef.Name} }},
+		{&v1alpha1.Account{}, byCorrelationID, func(o client.Object) []string { return nonEmpty(o.(*v1alpha1.Account).Status.CorrelationID) }},
+		{&v1alpha1.Member{}, byMemberID, func(o client.Object) []string { return nonEmpty(o.(*v1alpha1.Member).Status.ID) }},
 		{&v1alpha1.IdentityServer{}, byOrigin, func(o client.Object) []string { return claimedOrigins(o.(*v1alpha1.IdentityServer)) }},
 	}
 	for _, index := range indexes {
@@ -68,6 +95,14 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		}
 	}
 	return nil
+}
+
+// nonEmpty is a value of an index; none where it is empty.
+func nonEmpty(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
 }
 
 func tenantNames(object client.Object) []string {
@@ -130,6 +165,10 @@ func eachItem(list client.ObjectList, visit func(client.Object)) {
 	case *v1alpha1.SAMLAppList:
 		visitAll(typed.Items, visit)
 	case *v1alpha1.LinkAppList:
+		visitAll(typed.Items, visit)
+	case *v1alpha1.ProvisioningTargetList:
+		visitAll(typed.Items, visit)
+	case *v1alpha1.AccountList:
 		visitAll(typed.Items, visit)
 	}
 }

@@ -41,8 +41,9 @@ type liveTarget struct {
 // end likewise.
 type trouble struct {
 	fingerprint string
-	// failure is of cause Unauthorized; nil while there is none.
+	// failure is of cause Unauthorized, and at when it came; nil while there is none.
 	failure *provision.Error
+	at      time.Time
 	// throttledUntil is zero, or past, where the service takes calls.
 	throttledUntil time.Time
 }
@@ -136,7 +137,7 @@ func (t *liveTargets) failed(live liveTarget, err error) {
 	changed := false
 	if failure.Cause == provision.Unauthorized {
 		changed = now.failure == nil
-		now.failure = failure
+		now.failure, now.at = failure, t.clock()
 	} else if until := t.clock().Add(max(failure.RetryAfter, firstRetry)); until.After(now.throttledUntil) {
 		// Told once for a while, not for each of the calls that were under way.
 		changed = now.throttledUntil.Before(t.clock())

@@ -275,14 +275,19 @@ func (k *samlApps) allowedNetworks(ctx context.Context, in *scope) ([]netip.Pref
 	if err != nil || !admitted {
 		return nil, err
 	}
-	var networks []netip.Prefix
-	for _, text := range server.Spec.MetadataSources.AllowedNetworks {
+	return networks(server.Spec.MetadataSources.AllowedNetworks), nil
+}
+
+// networks are those that a spec names.
+func networks(declared []v1alpha1.CIDR) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range declared {
 		// The schema lets nothing else through.
 		if network, err := netip.ParsePrefix(string(text)); err == nil {
-			networks = append(networks, network.Masked())
+			all = append(all, network.Masked())
 		}
 	}
-	return networks, nil
+	return all
 }
 
 // refreshInterval is how long a document is used before it is fetched again: as

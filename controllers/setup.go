@@ -14,6 +14,7 @@ import (
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/admin"
+	"tegata.dev/tegata/internal/provision"
 )
 
 // Options are what the controllers need from the process around them.
@@ -25,6 +26,8 @@ type Options struct {
 	// MemberWorkers is how many members are worked on at once; default 32. Their
 	// changes are coalesced, so more workers make fewer and larger batches.
 	MemberWorkers int
+	// Services makes the services of ProvisioningTargets; default NewService.
+	Services func(ServiceOptions) (provision.Target, error)
 }
 
 // SetupWithManager adds every controller to the manager. ctx must live as long
@@ -35,6 +38,9 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 	}
 	if options.MemberWorkers == 0 {
 		options.MemberWorkers = 32
+	}
+	if options.Services == nil {
+		options.Services = NewService
 	}
 	if err := addIndexes(ctx, mgr); err != nil {
 		return err
@@ -52,6 +58,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 	apps := func(kind admin.Kind, newList func() client.ObjectList) appSupport {
 		return appSupport{publisher: shared, uncached: mgr.GetAPIReader(), newList: newList, kind: kind}
 	}
+	targets := newLiveTargets(options.Clock, wakers.provisioningTargets.wakeOne)
 	for _, controller := range []interface{ setup(ctrl.Manager) error }{
 		&identityServers{
 			Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed,
@@ -63,6 +70,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		&samlApps{
 			appSupport: apps(admin.KindSAMLApp, func() client.ObjectList { return &v1alpha1.SAMLAppList{} }), wakers: wakers,
 			fetches: newFetches(ctx, options.Clock, wakers.samlApps.wakeOne), clock: options.Clock,
+		},
+		&provisioningTargets{
+			publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, targets: targets, clock: options.Clock, lifetime: ctx,
+			runs: newRuns(ctx, options.Clock, wakers.provisioningTargets.wakeOne), make: options.Services,
 		},
 		&linkApps{appSupport: apps(admin.KindLinkApp, func() client.ObjectList { return &v1alpha1.LinkAppList{} }), wakers: wakers},
 	} {

@@ -132,4 +132,6 @@ func TestPlans(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(PlanFree.AllowsSAMLApps()).To(BeFalse())
 	g.Expect(PlanPlus.AllowsSAMLApps()).To(BeTrue())
+	g.Expect(PlanFree.AllowsProvisioning()).To(BeFalse())
+	g.Expect(PlanPlus.AllowsProvisioning()).To(BeTrue())
 }

@@ -25,6 +25,9 @@ const (
 // AllowsSAMLApps reports whether apps other than links may be published (O1.5).
 func (p Plan) AllowsSAMLApps() bool { return p != PlanFree }
 
+// AllowsProvisioning reports whether members may have accounts in Entra ID and in an MDM.
+func (p Plan) AllowsProvisioning() bool { return p != PlanFree }
+
 // Tenant is a company (企業): the owner of members, groups and apps (O1).
 type Tenant struct {
 	// Slug is the tenant's immutable key, unique on its IdP server; it stands in URLs.

@@ -1,0 +1,256 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/status"
+)
+
+// secretUse is a Secret that a target names, with the keys that it needs.
+type secretUse struct {
+	field, name string
+	keys        []string
+}
+
+// secretUses are the Secrets of a target of its own.
+func secretUses(spec v1alpha1.ProvisioningTargetSpec) []secretUse {
+	key := func(field string, ref v1alpha1.SecretKeyReference) secretUse {
+		return secretUse{"spec." + field, ref.Name, []string{ref.Key}}
+	}
+	ofSCIM := func(path string, scim *v1alpha1.SCIM) []secretUse {
+		switch a := scim.Authentication; {
+		case a.BearerTokenSecretRef != nil:
+			return []secretUse{key(path+".authentication.bearerTokenSecretRef", *a.BearerTokenSecretRef)}
+		case a.BasicSecretRef != nil:
+			return []secretUse{{"spec." + path + ".authentication.basicSecretRef", a.BasicSecretRef.Name, []string{corev1.BasicAuthUsernameKey, corev1.BasicAuthPasswordKey}}}
+		case a.OAuth != nil:
+			return []secretUse{key(path+".authentication.oauth.clientSecretRef", a.OAuth.ClientSecretRef)}
+		}
+		return nil
+	}
+	switch {
+	case spec.EntraID != nil:
+		return entraSecrets(spec.EntraID)
+	case spec.SCIM != nil:
+		return ofSCIM("scim", spec.SCIM)
+	case spec.MDM != nil && spec.MDM.SCIM != nil:
+		return ofSCIM("mdm.scim", spec.MDM.SCIM)
+	case spec.MDM != nil && spec.MDM.REST != nil:
+		return []secretUse{key("mdm.rest.tokenSecretRef", spec.MDM.REST.TokenSecretRef)}
+	}
+	return nil
+}
+
+func entraSecrets(entra *v1alpha1.EntraID) []secretUse {
+	if ref := entra.ClientSecretRef; ref != nil {
+		return []secretUse{{"spec.entraID.clientSecretRef", ref.Name, []string{ref.Key}}}
+	}
+	if ref := entra.ClientCertificateRef; ref != nil {
+		return []secretUse{{"spec.entraID.clientCertificateRef", ref.Name, []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey}}}
+	}
+	return nil
+}
+
+// caBundle is the ConfigMap key that verifies a target's service; nil for none.
+func caBundle(spec v1alpha1.ProvisioningTargetSpec) *v1alpha1.ConfigMapKeyReference {
+	switch {
+	case spec.SCIM != nil:
+		return spec.SCIM.CABundleRef
+	case spec.MDM != nil && spec.MDM.SCIM != nil:
+		return spec.MDM.SCIM.CABundleRef
+	case spec.MDM != nil && spec.MDM.REST != nil:
+		return spec.MDM.REST.CABundleRef
+	}
+	return nil
+}
+
+// intuneTarget names the target whose app registration reads Intune; empty for others.
+func intuneTarget(spec v1alpha1.ProvisioningTargetSpec) string {
+	if spec.MDM == nil || spec.MDM.Intune == nil {
+		return ""
+	}
+	return spec.MDM.Intune.TargetRef.Name
+}
+
+// ingredients are what a target's service is made from.
+type ingredients struct {
+	options ServiceOptions
+	// connection is a hash of what the service is reached by, whole one of
+	// everything that it is made from. A hash of a secret leaves this process never.
+	connection, whole string
+}
+
+// gather reads everything that the spec names; false where something is missing
+// or unusable, which the report then says.
+func (k *provisioningTargets) gather(ctx context.Context, target *v1alpha1.ProvisioningTarget, in *scope, report *status.Report) (ingredients, bool) {
+	spec := target.Spec
+	options := ServiceOptions{Spec: spec, Now: k.clock, OfMember: k.ofMember(target.Namespace)}
+	uses := secretUses(spec)
+	if name := intuneTarget(spec); name != "" {
+		entra, ok := k.entraOf(ctx, target, name, report)
+		if !ok {
+			return ingredients{}, false
+		}
+		options.Entra, uses = entra, entraSecrets(entra)
+	}
+	values, ok := k.readSecrets(ctx, target.Namespace, uses, report)
+	if !ok || !k.namedExist(ctx, target, report) {
+		return ingredients{}, false
+	}
+	options.Secret = func(name, key string) []byte { return values[name+"/"+key] }
+	var bundle []byte
+	if ref := caBundle(spec); ref != nil {
+		if bundle, ok = readConfigMapKey(ctx, k.uncached, target.Namespace, *ref, "caBundleRef", report); !ok {
+			return ingredients{}, false
+		}
+		options.RootCAs = x509.NewCertPool()
+		if !options.RootCAs.AppendCertsFromPEM(bundle) {
+			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
+				fmt.Sprintf("ConfigMap %q, key %q: there is no certificate in it; put the certificates that verify the service there, in PEM.", ref.Name, ref.Key)))
+			return ingredients{}, false
+		}
+	}
+	var err error
+	if options.Allowed, err = k.allowedNetworks(ctx, in); err != nil {
+		report.Add(readFailed("The IdentityServer", err))
+		return ingredients{}, false
+	}
+	found := ingredients{options: options}
+	found.connection = hashOf(spec.EntraID, spec.MDM, spec.SCIM, options.Entra, values, bundle, options.Allowed)
+	found.whole = hashOf(found.connection, spec.Attributes, spec.WritesPerSecond)
+	return found, true
+}
+
+// hashOf is a hash of values that JSON can tell.
+func hashOf(values ...any) string {
+	hash := sha256.New()
+	// None of the values fails to encode, and a hash takes everything.
+	_ = json.NewEncoder(hash).Encode(values)
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// readSecrets reads the keys of Secrets, by "name/key". What stands in a file
+// often ends with a line break, which is no part of a secret.
+func (k *provisioningTargets) readSecrets(ctx context.Context, namespace string, uses []secretUse, report *status.Report) (map[string][]byte, bool) {
+	values := map[string][]byte{}
+	for _, use := range uses {
+		secret := &corev1.Secret{}
+		err := k.uncached.Get(ctx, types.NamespacedName{Namespace: namespace, Name: use.name}, secret)
+		switch {
+		case apierrors.IsNotFound(err):
+			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
+				fmt.Sprintf("Secret %q does not exist in this namespace; create it or correct %s.", use.name, use.field)))
+			return nil, false
+		case err != nil:
+			report.Add(readFailed("A Secret", err))
+			return nil, false
+		}
+		for _, key := range use.keys {
+			value := bytes.TrimRight(secret.Data[key], "\r\n")
+			if len(value) == 0 {
+				report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
+					fmt.Sprintf("Secret %q has no value under the key %q; add it or correct %s.", use.name, key, use.field)))
+				return nil, false
+			}
+			values[use.name+"/"+key] = value
+		}
+	}
+	return values, true
+}
+
+// entraOf is the Entra ID tenant of the target that Intune is read by.
+func (k *provisioningTargets) entraOf(ctx context.Context, target *v1alpha1.ProvisioningTarget, name string, report *status.Report) (*v1alpha1.EntraID, bool) {
+	other := &v1alpha1.ProvisioningTarget{}
+	err := k.Get(ctx, types.NamespacedName{Namespace: target.Namespace, Name: name}, other)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && !other.DeletionTimestamp.IsZero():
+		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
+			fmt.Sprintf("ProvisioningTarget %q does not exist in this namespace; create it or correct spec.mdm.intune.targetRef.", name)))
+	case err != nil:
+		report.Add(readFailed("The ProvisioningTarget of Entra ID", err))
+	case other.Spec.EntraID == nil || other.Spec.TenantRef != target.Spec.TenantRef:
+		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.InvalidReferenceReason,
+			fmt.Sprintf("ProvisioningTarget %q is no entraID target of this tenant; name one in spec.mdm.intune.targetRef.", name)))
+	default:
+		return other.Spec.EntraID, true
+	}
+	return nil, false
+}
+
+// namedExist checks the groups and the SAMLApp that a target names.
+func (k *provisioningTargets) namedExist(ctx context.Context, target *v1alpha1.ProvisioningTarget, report *status.Report) bool {
+	type named struct {
+		field, kind, name string
+		object            tenantObject
+	}
+	var all []named
+	if members := target.Spec.Members; members != nil {
+		for i, ref := range members.Groups {
+			all = append(all, named{fmt.Sprintf("spec.members.groups[%d]", i), "Group", ref.Name, &v1alpha1.Group{}})
+		}
+	}
+	if entra := target.Spec.EntraID; entra != nil && entra.Federation != nil {
+		all = append(all, named{"spec.entraID.federation.samlAppRef", "SAMLApp", entra.Federation.SAMLAppRef.Name, &v1alpha1.SAMLApp{}})
+	}
+	for _, one := range all {
+		err := k.Get(ctx, client.ObjectKey{Namespace: target.Namespace, Name: one.name}, one.object)
+		if err != nil && !apierrors.IsNotFound(err) {
+			report.Add(readFailed("A "+one.kind, err))
+			return false
+		}
+		if err != nil || !one.object.GetDeletionTimestamp().IsZero() || one.object.GetTenantRef() != target.Spec.TenantRef {
+			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
+				fmt.Sprintf("%s %q does not exist in this tenant; create it or correct %s.", one.kind, one.name, one.field)))
+			return false
+		}
+	}
+	return true
+}
+
+// allowedNetworks are those that the tenant's IdentityServer allows targets in,
+// where it admits the tenant at all.
+func (k *provisioningTargets) allowedNetworks(ctx context.Context, in *scope) ([]netip.Prefix, error) {
+	server := &v1alpha1.IdentityServer{}
+	if err := k.Get(ctx, serverName(in.resource), server); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if server.Spec.ProvisioningTargets == nil {
+		return nil, nil
+	}
+	admitted, err := k.admits(ctx, server, in.resource.Namespace)
+	if err != nil || !admitted {
+		return nil, err
+	}
+	return networks(server.Spec.ProvisioningTargets.AllowedNetworks), nil
+}
+
+// ofMember tells whether a public member ID is that of a Member of a namespace,
+// now or as an Account of it remembers.
+func (k *provisioningTargets) ofMember(namespace string) func(id string) bool {
+	return func(id string) bool {
+		for field, list := range map[string]client.ObjectList{byMemberID: &v1alpha1.MemberList{}, byCorrelationID: &v1alpha1.AccountList{}} {
+			if len(namesOf(k.lifetime, k.Client, list, client.InNamespace(namespace), client.MatchingFields{field: id})) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+}

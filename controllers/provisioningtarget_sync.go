@@ -1,0 +1,179 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/provision"
+)
+
+// asFailure is an error in a service's words.
+func asFailure(err error) *provision.Error {
+	if failure, ok := errors.AsType[*provision.Error](err); ok {
+		return failure
+	}
+	return &provision.Error{Cause: provision.Unavailable, Message: "It was not finished in time, or the API server could not be reached; it is tried again.", Err: err}
+}
+
+// work is what a run does at one target.
+type work struct {
+	target *v1alpha1.ProvisioningTarget
+	in     *scope
+	live   liveTarget
+	// everything is compared; else the service is only checked, and groups where
+	// they are wanted anew.
+	everything bool
+	request    string
+	groups     *wantedGroups
+}
+
+// runOf makes a run of work. Failures of credentials pause the target.
+func (k *provisioningTargets) runOf(w work) run {
+	return func(ctx context.Context) (runReport, error) {
+		report, err := k.do(ctx, w)
+		if err != nil {
+			k.targets.failed(w.live, err)
+			logf.FromContext(ctx).Info("Failed to sync a target", "target", w.live.name, "cause", provision.CauseOf(err), "error", err.Error())
+		} else {
+			k.targets.recovered(w.live.name)
+		}
+		return report, err
+	}
+}
+
+func (k *provisioningTargets) do(ctx context.Context, w work) (runReport, error) {
+	report := runReport{}
+	var err error
+	if report.findings, err = w.live.service.Check(ctx); err != nil {
+		return report, err
+	}
+	report.checked = true
+	if w.everything {
+		result := &syncResult{request: w.request}
+		if intuneTarget(w.target.Spec) == "" {
+			if result.unmanaged, err = k.compare(ctx, w); err != nil {
+				return report, err
+			}
+		}
+		if result.devices, err = k.syncDevices(ctx, w); err != nil {
+			return report, err
+		}
+		result.at = k.clock()
+		report.synced = result
+	}
+	if w.groups != nil {
+		report.groups, err = syncGroups(ctx, w)
+	}
+	return report, err
+}
+
+// listing is what a service has.
+type listing struct {
+	began    time.Time
+	accounts map[string]provision.Account // by external ID
+	// marked are external IDs by correlation ID.
+	marked map[string]string
+}
+
+// list reads a whole service. A listing that broke off is an error.
+func (k *provisioningTargets) list(ctx context.Context, service provision.Target) (listing, error) {
+	found := listing{began: k.clock(), accounts: map[string]provision.Account{}, marked: map[string]string{}}
+	err := service.List(ctx, func(account provision.Account) error {
+		if !account.Deleted && account.ExternalID != "" {
+			found.accounts[account.ExternalID] = account
+			if account.CorrelationID != "" {
+				found.marked[account.CorrelationID] = account.ExternalID
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// compare wakes the Accounts that are not in the service as they should be, and
+// keeps Accounts for those that no member accounts for. It returns their number.
+// It writes nothing to the service: the Accounts look again, each by itself.
+func (k *provisioningTargets) compare(ctx context.Context, w work) (int, error) {
+	found, err := k.list(ctx, w.live.service)
+	if err != nil {
+		return 0, err
+	}
+	accounts, err := k.accountsOf(ctx, w.live.name)
+	if err != nil {
+		return 0, err
+	}
+	known := map[string]bool{} // external IDs
+	var unmanaged []*v1alpha1.Account
+	var suspects []types.NamespacedName
+	for i := range accounts {
+		account := &accounts[i]
+		if account.Spec.MemberRef == nil {
+			unmanaged = append(unmanaged, account)
+			continue
+		}
+		id := account.Status.ExternalID
+		if marked, ok := found.marked[account.Status.CorrelationID]; ok && id == "" {
+			id = marked
+		}
+		known[id] = true
+		if k.differs(ctx, w.live, account, found, id) {
+			suspects = append(suspects, client.ObjectKeyFromObject(account))
+		}
+	}
+	k.targets.suspect(suspects...)
+	k.wakeAccounts(suspects...)
+	var strangers []provision.Account
+	for id, account := range found.accounts {
+		if !known[id] {
+			strangers = append(strangers, account)
+		}
+	}
+	return len(strangers), k.keepUnmanaged(ctx, w, unmanaged, strangers)
+}
+
+// differs tells that an Account has to be looked at: what the service has is not
+// what Decide leaves alone, or the last attempt failed.
+func (k *provisioningTargets) differs(ctx context.Context, live liveTarget, account *v1alpha1.Account, found listing, id string) bool {
+	switch {
+	case !account.DeletionTimestamp.IsZero() || account.Status.LastSync.After(found.began):
+		return false // it was looked at meanwhile
+	case account.Status.State == v1alpha1.AccountFailed:
+		return true
+	}
+	if k.desired == nil {
+		return id == ""
+	}
+	desired, err := k.desired(ctx, live, account)
+	if err != nil {
+		return false // the Account says so itself
+	}
+	situation := provision.Situation{
+		Desired: desired, Linked: account.Status.ExternalID != "", AdoptByUserName: live.adoptByUserName, Removal: live.removal,
+	}
+	if there, ok := found.accounts[id]; ok {
+		situation.Found = &there
+	}
+	if desired == nil && account.Status.State == v1alpha1.AccountHeld {
+		return false
+	}
+	action := provision.Decide(situation).Action
+	return action != provision.Nothing && action != provision.Retain
+}
+
+// accountsOf are the Accounts of a target in the cache. They must not be changed.
+func (k *provisioningTargets) accountsOf(ctx context.Context, target types.NamespacedName) ([]v1alpha1.Account, error) {
+	list := &v1alpha1.AccountList{}
+	err := k.List(ctx, list, client.InNamespace(target.Namespace), client.MatchingFields{byTarget: target.Name}, client.UnsafeDisableDeepCopy)
+	return list.Items, err
+}
