@@ -1,0 +1,121 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+func ids(from, to int) []string {
+	var all []string
+	for n := from; n < to; n++ {
+		all = append(all, fmt.Sprintf("u%04d", n))
+	}
+	return all
+}
+
+func listed(t *testing.T, target *Target) []provision.Group {
+	t.Helper()
+	var all []provision.Group
+	NewWithT(t).Expect(target.ListGroups(t.Context(), func(g provision.Group) error {
+		all = append(all, g)
+		return nil
+	})).To(Succeed())
+	return all
+}
+
+func TestLargeGroups(t *testing.T) {
+	for _, updates := range []string{Patch, Put} {
+		t.Run(updates, func(t *testing.T) {
+			g := NewWithT(t)
+			f, address := newFake(t)
+			target := newTarget(t, address, func(o *Options) { o.Updates = updates })
+			want := provision.Group{CorrelationID: "acme/sales", DisplayName: "営業部", Members: ids(0, 250)}
+			_, err := target.CreateGroup(t.Context(), want)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(f.writes()).To(HaveLen(map[string]int{Patch: 3, Put: 1}[updates]))
+			current := listed(t, target)[0]
+			g.Expect(current.Members).To(Equal(want.Members))
+
+			want.Members, want.DisplayName = ids(150, 400), "営業一部"
+			before := len(f.writes())
+			g.Expect(target.UpdateGroup(t.Context(), current, want)).To(Succeed())
+			// One for the name, two to remove 150, two to add 150.
+			g.Expect(f.writes()[before:]).To(HaveLen(map[string]int{Patch: 5, Put: 1}[updates]))
+			for _, write := range f.writes()[before:] {
+				operations, _ := write.body.get("Operations").([]any)
+				g.Expect(len(operations)).To(BeNumerically("<=", membersAtOnce))
+			}
+			current = listed(t, target)[0]
+			g.Expect(current.Members).To(Equal(want.Members))
+			g.Expect(current.DisplayName).To(Equal("営業一部"))
+			before = len(f.writes())
+			g.Expect(target.UpdateGroup(t.Context(), current, want)).To(Succeed())
+			g.Expect(f.writes()[before:]).To(BeEmpty())
+			_, err = target.CreateGroup(t.Context(), want)
+			g.Expect(provision.CauseOf(err)).To(Equal(provision.Conflict))
+			g.Expect(err).To(MatchError(ContainSubstring("another group")))
+			g.Expect(target.DeleteGroup(t.Context(), current)).To(Succeed())
+			g.Expect(target.DeleteGroup(t.Context(), current)).To(Succeed())
+		})
+	}
+}
+
+func TestGroupsOfOthersAndWithin(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	f.add(groups, resource{"displayName": "theirs", "externalId": "S-1-5", "members": []any{map[string]any{"value": "u1"}}})
+	f.add(groups, resource{"displayName": "ours", "externalId": "acme/sales.east", "members": []any{
+		map[string]any{"value": "u2"}, map[string]any{"value": "g9", "type": "Group"}, map[string]any{"value": "u1", "type": "User"}, map[string]any{"value": "u1"}, nil}})
+	target := newTarget(t, address, func(o *Options) { o.Updates = Put })
+	all := listed(t, target)
+	g.Expect(all).To(Equal([]provision.Group{
+		{ExternalID: "1", DisplayName: "theirs", Members: []string{"u1"}},
+		{ExternalID: "2", CorrelationID: "acme/sales.east", DisplayName: "ours", Members: []string{"u1", "u2"}},
+	}))
+	want := all[1]
+	want.Members = []string{"u3"}
+	g.Expect(target.UpdateGroup(t.Context(), all[1], want)).To(Succeed())
+	g.Expect(f.kept[groups][1]["members"]).To(Equal([]any{map[string]any{"value": "g9", "type": "Group"}, map[string]any{"value": "u3"}}))
+}
+
+func TestListsThatLeaveMembersOut(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	f.add(groups, resource{"displayName": "ours", "externalId": "acme/sales"})
+	f.add(groups, resource{"displayName": "theirs"})
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		single := r.URL.Path == "/scim/Groups/1"
+		if single {
+			answerWith(w, http.StatusOK, resource{"id": "1", "displayName": "ours", "externalId": "acme/sales", "members": references([]string{"u1"})})
+		}
+		return single
+	}
+	g.Expect(listed(t, newTarget(t, address, nil))[0].Members).To(Equal([]string{"u1"}))
+}
+
+func TestServicesWithoutGroups(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	f.types = `{"totalResults":1,"Resources":[{"id":"User","name":"User","endpoint":"/Users","schema":"` + coreUser + `"}]}`
+	err := newTarget(t, address, nil).ListGroups(t.Context(), func(provision.Group) error { return nil })
+	g.Expect(provision.CauseOf(err)).To(Equal(provision.Invalid))
+	g.Expect(err).To(MatchError(ContainSubstring("remove spec.groups")))
+}
+
+func TestAGroupWhoseIDIsNotTold(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	f.made = func(w http.ResponseWriter, _ resource) { w.WriteHeader(http.StatusCreated) }
+	_, err := newTarget(t, address, nil).CreateGroup(t.Context(), provision.Group{CorrelationID: "acme/sales", DisplayName: "x"})
+	g.Expect(provision.CauseOf(err)).To(Equal(provision.Unavailable))
+}
