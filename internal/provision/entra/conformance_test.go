@@ -15,25 +15,40 @@ import (
 	"tegata.dev/tegata/test/doubles/graph"
 )
 
+const clientSecret = "hidden-value-7c1f"
+
+func conformingApp(secret string) graph.App {
+	return graph.App{ClientID: graph.DefaultClientID, Secrets: []graph.Secret{{Value: secret}}, Permissions: graph.AllPermissions()}
+}
+
+// register changes the app until the function that it returns is called. Tokens
+// that were given before end.
+func register(tenant *graph.Server, app graph.App) (undo func()) {
+	tenant.SetApp(app)
+	tenant.Revoke()
+	return func() {
+		tenant.SetApp(conformingApp(clientSecret))
+		tenant.Revoke()
+	}
+}
+
 // breakGraph lets every call fail as provisiontest wants it.
 func breakGraph(tenant *graph.Server) func(provisiontest.Failure) (mend func()) {
 	return func(failure provisiontest.Failure) func() {
 		fault := map[provisiontest.Failure]graph.Fault{
 			provisiontest.ServerError: graph.ServerError(), provisiontest.HTML: graph.HTML(), provisiontest.Nonsense: graph.Nonsense(),
 			provisiontest.Truncated: {Cut: true}, provisiontest.Half: {Half: true}, provisiontest.Hang: {Hang: true},
-			provisiontest.Throttled: graph.Throttled("7"), provisiontest.Forbidden: graph.Denied("", "/*"),
+			provisiontest.Throttled: graph.Throttled("7"),
 			provisiontest.SecondPage: {Method: http.MethodGet, Path: "/users", After: 1, Cut: true},
 		}[failure]
-		if failure == provisiontest.Forbidden || failure == provisiontest.Nonsense || failure == provisiontest.HTML {
+		switch failure {
+		case provisiontest.Nonsense, provisiontest.HTML:
 			// The log-in service works.
 			fault.Path = "/*"
-		}
-		if failure == provisiontest.Unauthorized {
-			tenant.Revoke()
-			tenant.SetApp(graph.App{ClientID: graph.DefaultClientID, Secrets: []graph.Secret{{Value: "another"}}})
-			return func() {
-				tenant.SetApp(graph.App{ClientID: graph.DefaultClientID, Secrets: []graph.Secret{{Value: "secret"}}, Permissions: graph.AllPermissions()})
-			}
+		case provisiontest.Unauthorized:
+			return register(tenant, conformingApp("another"))
+		case provisiontest.Forbidden:
+			return register(tenant, graph.App{ClientID: graph.DefaultClientID, Secrets: []graph.Secret{{Value: clientSecret}}})
 		}
 		return tenant.Inject(fault)
 	}
@@ -42,9 +57,9 @@ func breakGraph(tenant *graph.Server) func(provisiontest.Failure) (mend func()) 
 func TestConformance(t *testing.T) {
 	provisiontest.Run(t, func(t *testing.T) provisiontest.Service {
 		delay := time.Duration(0)
-		s := newSite(t, graph.Options{Limits: graph.Unlimited}, nil)
+		s := newSite(t, graph.Options{Limits: graph.Unlimited, Apps: []graph.App{conformingApp(clientSecret)}}, func(o *Options) { o.ClientSecret = clientSecret })
 		return provisiontest.Service{
-			Target: s.Target, Domain: "acme.example", Restores: true, Many: 2100, Secrets: []string{"secret"},
+			Target: s.Target, Domain: "acme.example", Restores: true, Many: 2100, Secrets: []string{clientSecret},
 			Add:    func(userName string) string { return s.tenant.AddUser(userName, nil) },
 			Remove: s.tenant.PurgeUser,
 			Count:  func() int { return len(s.tenant.Users()) },

@@ -71,3 +71,10 @@ func New(o Options) (*Target, error) {
 	t.fields = selected(t.names)
 	return t, nil
 }
+
+// String implements fmt.Stringer; it shows none of the credentials, which fmt
+// finds in fields that are not exported.
+func (t *Target) String() string { return "Entra ID tenant " + t.options.TenantID }
+
+// GoString implements fmt.GoStringer.
+func (t *Target) GoString() string { return t.String() }

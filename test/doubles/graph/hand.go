@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -200,4 +201,11 @@ func (s *Server) CutOff() []string {
 		s.mu.Unlock()
 	}
 	return names
+}
+
+// SetReplicationDelay changes how long reads do not see what is written from now on.
+func (s *Server) SetReplicationDelay(delay time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.ReplicationDelay = delay
 }
