@@ -82,7 +82,7 @@ func TestCauses(t *testing.T) {
 		"unauthorized":        {401, "", provision.Unauthorized, "401", "put them into the Secret"},
 		"forbidden":           {403, "", provision.Forbidden, "403", "permission to manage users"},
 		"payment":             {402, "", provision.LicenseLimit, "402", "payment"},
-		"a licence in prose":  {400, "", provision.Invalid, "400", "It says: no seats left"},
+		"a licence in prose":  {400, "", provision.Invalid, "400", "says: no seats left"},
 		"wrong address":       {404, "", provision.Unavailable, "404", "check spec.scim.url"},
 		"no POST":             {405, "", provision.Invalid, "405", "does not take POST of users"},
 		"too large":           {413, "", provision.Invalid, "413", "larger"},
@@ -110,7 +110,7 @@ func TestCauses(t *testing.T) {
 			g.Expect(refused.Cause).To(Equal(test.cause))
 			g.Expect(refused.Code).To(Equal(test.code))
 			g.Expect(refused.Message).To(ContainSubstring(test.contains))
-			g.Expect(refused.Message).To(HaveSuffix("It says: no seats left for (hidden)"))
+			g.Expect(refused.Message).To(HaveSuffix("(The service says: no seats left for (hidden))"))
 			g.Expect(refused.RetryAfter).To(Equal(7 * time.Second))
 			g.Expect(refused.RequestID).To(Equal("5f7a-1"))
 		})

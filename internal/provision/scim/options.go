@@ -75,6 +75,12 @@ type Authentication struct {
 	OAuth  *OAuth
 }
 
+// String implements fmt.Stringer.
+func (Authentication) String() string { return "(hidden)" }
+
+// GoString implements fmt.GoStringer.
+func (Authentication) GoString() string { return "(hidden)" }
+
 // Basic is a user name and a password (RFC 7617).
 type Basic struct {
 	UserName string

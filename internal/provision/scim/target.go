@@ -56,6 +56,12 @@ func New(o Options) (*Target, error) {
 	return t, nil
 }
 
+// String implements fmt.Stringer, and shows no credentials.
+func (t *Target) String() string { return "SCIM 2.0 at " + t.base }
+
+// GoString implements fmt.GoStringer.
+func (t *Target) GoString() string { return t.String() }
+
 // Check implements provision.Target: it reads what the service says of itself,
 // and the first account.
 func (t *Target) Check(ctx context.Context) (provision.Findings, error) {

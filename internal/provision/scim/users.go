@@ -20,7 +20,7 @@ import (
 const users = "/Users"
 
 // publicID is the form of members' public IDs.
-var publicID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+var publicID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // account is a user as the operator sees it.
 func (t *Target) account(r resource, f features) provision.Account {

@@ -244,7 +244,7 @@ func TestNamesTheOnlyPropertyThatIsRefused(t *testing.T) {
 	refused, ok := err.(*provision.Error) //nolint:errorlint // it is not wrapped
 	g.Expect(ok).To(BeTrue())
 	g.Expect(refused.Property).To(Equal("name.familyName"))
-	g.Expect(refused.Message).To(ContainSubstring("It says: 髙 cannot be kept"))
+	g.Expect(refused.Message).To(HaveSuffix("(The service says: 髙 cannot be kept)"))
 }
 
 func TestAnotherAccountThanWasAskedFor(t *testing.T) {
