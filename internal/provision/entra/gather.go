@@ -7,6 +7,7 @@ package entra
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -27,6 +28,8 @@ type gatherer struct {
 
 type pending struct {
 	request request
+	// ctx ends when nobody waits any more.
+	ctx context.Context //nolint:containedctx // it belongs to the one write, not to the batch
 	// result is set before done is closed.
 	result result
 	done   chan struct{}
@@ -39,11 +42,11 @@ func newGatherer(send func(ctx context.Context, requests []request) []result) *g
 // do makes one call. It returns early with the context's error when that ends;
 // the call may then still be made.
 func (g *gatherer) do(ctx context.Context, r request) ([]byte, error) {
-	p := &pending{request: r, done: make(chan struct{})}
+	p := &pending{request: r, ctx: ctx, done: make(chan struct{})}
 	g.mu.Lock()
 	if r.priority == high {
 		// A leaver's account goes before those of joiners.
-		g.waiting = append([]*pending{p}, g.waiting...)
+		g.waiting = slices.Insert(g.waiting, 0, p)
 	} else {
 		g.waiting = append(g.waiting, p)
 	}
@@ -79,13 +82,15 @@ func (g *gatherer) run(ctx context.Context) {
 	}
 }
 
-// take removes the next batch, or gives the sender's place back.
+// take removes the next batch, or gives the sender's place back. What nobody
+// waits for any more is not begun.
 func (g *gatherer) take() []*pending {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(p *pending) bool { return p.ctx.Err() != nil })
 	n := min(len(g.waiting), maxBatch)
-	batch := g.waiting[:n:n]
-	g.waiting = g.waiting[n:]
+	batch := slices.Clone(g.waiting[:n])
+	g.waiting = slices.Delete(g.waiting, 0, n)
 	if n == 0 {
 		g.sending--
 	}

@@ -39,9 +39,7 @@ type request struct {
 	// path is below the version, with its query; or a whole address of a next page.
 	path string
 	// body is sent as JSON; none where nil.
-	body any
-	// eventual asks for the advanced queries, which answer from an index.
-	eventual bool
+	body     any
 	priority string
 	// permission is what the app needs, for the message of a refusal.
 	permission string
@@ -51,9 +49,6 @@ func (r request) headers() map[string]string {
 	headers := map[string]string{}
 	if r.body != nil {
 		headers["Content-Type"] = "application/json"
-	}
-	if r.eventual {
-		headers["ConsistencyLevel"] = "eventual"
 	}
 	if r.priority != "" {
 		headers["x-ms-throttle-priority"] = r.priority

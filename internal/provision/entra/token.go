@@ -20,78 +20,71 @@ import (
 const (
 	// renewBefore is how long before its end a token is used no more.
 	renewBefore = 5 * time.Minute
-	// failureKept is how long a refusal answers for further calls, which else
-	// would ask one after another and be taken for a loop.
-	failureKept = 10 * time.Second
 	// maxSkew is how far clocks may differ without a remark.
 	maxSkew = 2 * time.Minute
 )
 
-// tokens gets and keeps the token of the app. One request is made at a time.
+// tokens gets and keeps the token of the app. One request is made at a time, and
+// whoever waits for it shares its outcome, a refusal too: many requests in a row
+// are taken for a loop.
 type tokens struct {
 	options Options
-	// turn is held by whoever asks.
-	turn chan struct{}
 
-	mu      sync.Mutex
-	token   string
-	until   time.Time
-	failure error
+	mu    sync.Mutex
+	token string
+	until time.Time
+	// asking is the request under way; nil where there is none.
+	asking *asking
 	// skew is how far Microsoft's clock is ahead of ours.
 	skew time.Duration
 }
 
-func newTokens(o Options) *tokens { return &tokens{options: o, turn: make(chan struct{}, 1)} }
+// asking is a request for a token. Its outcome is set before done is closed.
+type asking struct {
+	token string
+	err   error
+	done  chan struct{}
+}
+
+func newTokens(o Options) *tokens { return &tokens{options: o} }
 
 // get is a token that is still good.
 func (s *tokens) get(ctx context.Context) (string, error) {
-	if token, err := s.kept(); token != "" || err != nil {
-		return token, err
+	s.mu.Lock()
+	if s.token != "" && s.options.Now().Before(s.until) {
+		defer s.mu.Unlock()
+		return s.token, nil
 	}
+	under := s.asking
+	if under == nil {
+		under = &asking{done: make(chan struct{})}
+		s.asking = under
+		// Many wait for it, so no one's cancellation ends it. The client bounds it.
+		go s.ask(context.WithoutCancel(ctx), under)
+	}
+	s.mu.Unlock()
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case <-under.done:
+		return under.token, under.err
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if token, err := s.kept(); token != "" || err != nil {
-		return token, err
-	}
+}
+
+func (s *tokens) ask(ctx context.Context, under *asking) {
 	before := s.clockSkew()
 	token, lifetime, err := s.request(ctx)
 	if skew := s.clockSkew() - before; err != nil && s.options.Certificate != nil && skew.Abs() > maxSkew {
 		// The proof bore a wrong time, and the answer told the right one.
 		token, lifetime, err = s.request(ctx)
 	}
-	if ctx.Err() != nil && err != nil {
-		return "", err
-	}
-	s.keep(token, lifetime, err)
-	return token, err
-}
-
-func (s *tokens) kept() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.options.Now().Before(s.until) {
-		return "", nil
-	}
-	return s.token, s.failure
-}
-
-func (s *tokens) keep(token string, lifetime time.Duration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.token, s.failure = token, nil
-	switch {
-	case err == nil:
-		// A token that lives shortly is used for half its life at least.
-		s.until = s.options.Now().Add(max(lifetime-renewBefore, lifetime/2))
-	case provision.CauseOf(err) == provision.Unauthorized:
-		s.failure, s.until = err, s.options.Now().Add(failureKept)
-	default:
-		s.until = time.Time{}
-	}
+	// A token that lives shortly is used for half its life at least.
+	s.token, s.until = token, s.options.Now().Add(max(lifetime-renewBefore, lifetime/2))
+	under.token, under.err = token, err
+	s.asking = nil
+	close(under.done)
 }
 
 // forget drops a token that was refused, unless it was renewed meanwhile.

@@ -167,11 +167,10 @@ func TestTokenRefusals(t *testing.T) {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			g := NewWithT(t)
 			var asked atomic.Int32
-			now := &clock{now: time.Now()}
 			target := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				asked.Add(1)
 				answerJSON(w, 400, fmt.Sprintf(`{"error":"invalid_client","error_description":"AADSTS%d: It is said why. Trace ID: x","error_codes":[%d],"trace_id":"trace-1"}`, code, code))
-			}), func(o *Options) { o.Now = now.Now })
+			}), nil)
 			_, err := target.Check(t.Context())
 			var e *provision.Error
 			g.Expect(errors.As(err, &e)).To(BeTrue())
@@ -183,15 +182,44 @@ func TestTokenRefusals(t *testing.T) {
 				return
 			}
 			g.Expect(e.Cause).To(Equal(provision.Unauthorized))
-			_, err = target.Check(t.Context())
-			g.Expect(err).To(HaveOccurred())
-			g.Expect(asked.Load()).To(BeEquivalentTo(1), "a loop of token requests is throttled")
-			now.move(failureKept)
-			_, err = target.Check(t.Context())
-			g.Expect(err).To(HaveOccurred())
-			g.Expect(asked.Load()).To(BeEquivalentTo(2))
+			g.Expect(asked.Load()).To(BeEquivalentTo(1))
 		})
 	}
+}
+
+func TestRefusalOfATokenIsShared(t *testing.T) {
+	g := NewWithT(t)
+	var asked atomic.Int32
+	arrived, release := make(chan struct{}), make(chan struct{})
+	target := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			close(arrived)
+		}
+		<-release
+		answerJSON(w, 401, `{"error":"invalid_client","error_codes":[7000215]}`)
+	}), nil)
+	var all sync.WaitGroup
+	wait := func() {
+		all.Go(func() {
+			_, err := target.tokens.get(context.Background())
+			g.Expect(provision.CauseOf(err)).To(Equal(provision.Unauthorized))
+		})
+	}
+	wait()
+	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := target.tokens.get(ctx)
+	g.Expect(err).To(MatchError(context.Canceled), "whoever has no time does not wait")
+	close(release)
+	for range 20 {
+		wait()
+	}
+	all.Wait()
+	g.Expect(asked.Load()).To(BeNumerically("<=", 21))
+	target.tokens.mu.Lock()
+	defer target.tokens.mu.Unlock()
+	g.Expect(target.tokens.asking).To(BeNil())
 }
 
 func TestTokenFailuresThatPass(t *testing.T) {

@@ -237,6 +237,12 @@ func (t *Target) explain(ctx context.Context, id string, err error) error {
 	if !may && (lookup != nil || len(held) == 0) {
 		return e
 	}
+	if lookup != nil {
+		// Where nothing may even be read, the token tells of what is granted no more.
+		if _, err := t.call(ctx, request{method: http.MethodGet, path: userPath(id) + "?$select=id", permission: readUsers}); err != nil && !provision.IsNotFound(err) {
+			return e
+		}
+	}
 	return &provision.Error{
 		Cause: provision.Protected, Code: e.Code, RequestID: e.RequestID,
 		Message: "The account holds an administrator's role in Entra ID, which this app may not touch. Change the account there by hand, take the role from it, or assign the app a higher directory role (docs/entra-id.md).",
