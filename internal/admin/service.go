@@ -169,6 +169,9 @@ type Result struct {
 	Problem *Problem `json:"problem,omitempty"`
 	// Changed tells that the change was written, false that it stood so already.
 	Changed bool `json:"changed,omitempty"`
+	// DeletedAt is set for a member whose deletion the guard let pass: when all
+	// its sessions ended. One that went offline with its tenant has none.
+	DeletedAt time.Time `json:"deletedAt,omitzero"`
 	// Member is set for a member that was accepted.
 	Member *MemberState `json:"member,omitempty"`
 	// Tenant is set for a tenant that was accepted, or whose deletion is held.

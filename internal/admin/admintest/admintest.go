@@ -102,8 +102,10 @@ func (s *suite) applyIsIdempotent() {
 	}
 	s.Expect(again[1].Member).To(Equal(first[1].Member))
 	s.Expect(again[0].Tenant).To(Equal(&admin.TenantState{Members: 1, PendingMembers: 1}))
-	s.Expect(s.apply(deletion(changes[1]))[0].Changed).To(BeTrue())
-	s.Expect(s.apply(deletion(changes[1]))[0].Changed).To(BeFalse())
+	gone := s.apply(deletion(changes[1]))[0]
+	s.Expect(gone.Changed).To(BeTrue())
+	s.Expect(gone.DeletedAt).To(BeTemporally("~", time.Now(), time.Minute))
+	s.Expect(s.apply(deletion(changes[1]))).To(Equal([]admin.Result{{DeletedAt: gone.DeletedAt}}))
 	s.Expect(s.apply()).To(BeEmpty())
 }
 

@@ -299,8 +299,11 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 		}
 	}
 	row, err := b.member(key)
-	if err != nil || row == nil || row.deleted || row.owner != change.Owner {
+	if err != nil || row == nil || row.owner != change.Owner {
 		return admin.Result{}, err
+	}
+	if row.deleted {
+		return b.deletedBefore(tenant, change)
 	}
 	held, err := b.guardMember(tenant, row)
 	if err != nil {
@@ -346,7 +349,18 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	if tenant.gone >= 0 {
 		tenant.gone++
 	}
-	return admin.Result{Changed: true}, b.audit(b.ctx, row.entry(admin.AuditEntry{Action: admin.MemberDeleted, Detail: "declared by " + change.Owner}))
+	return admin.Result{Changed: true, DeletedAt: fromMillis(b.now)}, b.audit(b.ctx, row.entry(admin.AuditEntry{Action: admin.MemberDeleted, Detail: "declared by " + change.Owner}))
+}
+
+// deletedBefore is the result of a deletion that was carried out already: whoever
+// asked may not have heard.
+func (b *batch) deletedBefore(tenant *batchTenant, change admin.Change) (admin.Result, error) {
+	if !tenant.holds(change) {
+		return admin.Result{}, nil
+	}
+	var at int64
+	err := b.QueryRowContext(b.ctx, `SELECT deleted_at FROM members WHERE tenant = $1 AND name = $2`, change.Key.Tenant, change.Key.Name).Scan(&at)
+	return admin.Result{DeletedAt: fromMillis(at)}, err
 }
 
 // forgetTemporaryPasswords takes the temporary password from a deleted member,

@@ -286,6 +286,19 @@ func TestTenantTakesItsHeldMembersAlong(t *testing.T) {
 	})
 }
 
+func TestDeletionTellsWhen(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		members := f.company(2)
+		at := f.clock.Now()
+		f.Expect(f.accepted(deletion(members[0])).DeletedAt).To(BeTemporally("==", at))
+		f.clock.Add(time.Minute)
+		f.Expect(f.accepted(deletion(members[0])).DeletedAt).To(BeTemporally("==", at), "asked again, as the answer got lost")
+		f.Expect(f.accepted(deletion(memberChange("acme", "nobody"))).DeletedAt).To(BeZero())
+		f.accepted(deletion(tenantChange("acme")))
+		f.Expect(f.accepted(deletion(members[1])).DeletedAt).To(BeZero(), "it went offline with its tenant")
+	})
+}
+
 // TestDeletionsOfTheFutureAreNotCountedForEver has a clock that was wrong, as
 // beside a backup of another machine.
 func TestDeletionsOfTheFutureAreNotCountedForEver(t *testing.T) {
