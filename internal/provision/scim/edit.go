@@ -125,10 +125,8 @@ func (e *edit) set(p path, value string) error {
 		}
 		return e.setValue(inner, p.sub, p, p.String(), value)
 	default:
-		if _, complex := object(home.get(p.attribute)); complex {
-			return wrongShape(p)
-		}
-		if _, many := home.get(p.attribute).([]any); many {
+		switch home.get(p.attribute).(type) {
+		case map[string]any, resource, []any:
 			return wrongShape(p)
 		}
 		return e.setValue(home, p.attribute, p, p.String(), value)

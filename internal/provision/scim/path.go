@@ -77,9 +77,9 @@ func parsePath(text string) (path, error) {
 		p.attribute, p.filter, p.sub = head, f, rest[end+2:]
 		return p, p.checkNames(true)
 	}
-	attribute, sub, complex := strings.Cut(head, ".")
-	p.attribute, p.sub = attribute, sub
-	return p, p.checkNames(complex)
+	var within bool
+	p.attribute, p.sub, within = strings.Cut(head, ".")
+	return p, p.checkNames(within)
 }
 
 func parseFilter(text string) (*filter, error) {

@@ -108,7 +108,7 @@ func TestPutKeepsWhatIsNotOurs(t *testing.T) {
 	f.kept[users][0]["x509"] = []any{json.Number("1.50")}
 	f.kept[users][0]["groups"] = []any{map[string]any{"value": "g"}}
 	f.kept[users][0]["meta"] = map[string]any{"location": "x"}
-	f.kept[users][0]["emails"] = append(f.kept[users][0]["emails"].([]any), map[string]any{"type": "home", "value": "h@x.example"}) //nolint:errorlint // a slice
+	f.kept[users][0]["emails"] = append(f.kept[users][0]["emails"].([]any), map[string]any{"type": "home", "value": "h@x.example"})
 	delete(f.kept[users][0], "schemas")
 
 	want.Properties["displayName"] = "X"
