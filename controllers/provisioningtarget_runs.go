@@ -52,6 +52,8 @@ type runState struct {
 	connection string
 	running    bool
 	cancel     context.CancelFunc
+	// tried is the value of the sync-now annotation that a run was begun for.
+	tried string
 	// checked tells that the last check passed.
 	checked  bool
 	findings provision.Findings
@@ -105,9 +107,10 @@ func (r *runs) state(name types.NamespacedName, connection string) runState {
 	return runState{connection: connection}
 }
 
-// start begins a run, unless one is under way or failed a short while ago, where
-// it was not asked for.
-func (r *runs) start(name types.NamespacedName, connection string, asked bool, do run) {
+// start begins a run, unless one is under way, or failed a short while ago and
+// was not asked for anew since. request is the value of the sync-now annotation;
+// empty where that asks for nothing.
+func (r *runs) start(name types.NamespacedName, connection, request string, do run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.states[name]
@@ -118,9 +121,11 @@ func (r *runs) start(name types.NamespacedName, connection string, asked bool, d
 		s = &runState{connection: connection}
 		r.states[name] = s
 	}
+	asked := request != "" && request != s.tried
 	if s.running || !asked && r.clock().Before(s.retryAt) {
 		return
 	}
+	s.tried = request
 	ctx, cancel := context.WithTimeout(r.lifetime, longestRun)
 	s.running, s.cancel = true, cancel
 	go r.run(ctx, name, s, do)

@@ -110,9 +110,10 @@ type moment struct {
 	state     runState
 	tally     tally
 	waiting   int
-	// due is when the next sync of all begins; asked that one was asked for.
+	// due is when the next sync of all begins; asked the value of the annotation
+	// that asks for one now, empty where none was.
 	due     time.Time
-	asked   bool
+	asked   string
 	wanted  *wantedGroups
 	pausing bool
 }
@@ -166,11 +167,12 @@ func (k *provisioningTargets) look(target *v1alpha1.ProvisioningTarget, live liv
 	if m.due = target.CreationTimestamp.Time; !last.IsZero() {
 		m.due = when.after(last)
 	}
-	asked := target.Annotations[v1alpha1.SyncNowAnnotation]
-	m.asked = asked != "" && asked != request
+	if asked := target.Annotations[v1alpha1.SyncNowAnnotation]; asked != request {
+		m.asked = asked
+	}
 	if failure := m.trouble.failure; failure != nil {
 		// Nothing is asked until the schedule comes.
-		m.pausing = !m.asked && m.now.Before(when.after(m.trouble.at))
+		m.pausing = (m.asked == "" || m.asked == m.state.tried) && m.now.Before(when.after(m.trouble.at))
 		m.due = when.after(m.trouble.at)
 	}
 	return m
@@ -178,12 +180,9 @@ func (k *provisioningTargets) look(target *v1alpha1.ProvisioningTarget, live liv
 
 // begin starts a run where something is due.
 func (k *provisioningTargets) begin(target *v1alpha1.ProvisioningTarget, in *scope, live liveTarget, m moment) {
-	w := work{target: target.DeepCopy(), in: in, live: live, everything: m.asked || !m.now.Before(m.due)}
+	w := work{target: target.DeepCopy(), in: in, live: live, everything: m.asked != "" || !m.now.Before(m.due), request: m.asked}
 	if m.wanted != nil && (w.everything || m.wanted.digest != m.state.groups.digest) {
 		w.groups = m.wanted
-	}
-	if m.asked {
-		w.request = target.Annotations[v1alpha1.SyncNowAnnotation]
 	}
 	if m.suspended {
 		k.runs.halt(live.name)

@@ -60,7 +60,12 @@ func (p *place) current(objects ...tegatastatus.Object) {
 
 func (p *place) invariants(object tegatastatus.Object) error {
 	conditions := object.GetConditions()
-	for _, conditionType := range []string{v1alpha1.ReadyCondition, v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.PublishedCondition} {
+	last := v1alpha1.PublishedCondition
+	switch object.(type) {
+	case *v1alpha1.ProvisioningTarget, *v1alpha1.Account, *v1alpha1.Offboarding:
+		last = v1alpha1.SyncedCondition
+	}
+	for _, conditionType := range []string{v1alpha1.ReadyCondition, v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, last} {
 		condition := meta.FindStatusCondition(conditions, conditionType)
 		if condition == nil || condition.Status != metav1.ConditionTrue || condition.ObservedGeneration != object.GetGeneration() {
 			return fmt.Errorf("condition %s is %+v at generation %d; all: %+v", conditionType, condition, object.GetGeneration(), conditions)

@@ -173,7 +173,7 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 	if err := mgr.Add(launcher); err != nil {
 		panic(err)
 	}
-	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods, Clock: now}); err != nil {
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods, Clock: now, Services: makeService}); err != nil {
 		panic(err)
 	}
 	done := make(chan struct{})
