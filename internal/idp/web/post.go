@@ -65,21 +65,28 @@ func newPostPage(page *template.Template, data layout, relayState bool) (postPag
 	return append(pieces, rest), nil
 }
 
+// responsePlace is that of SAMLResponse among the values.
+const responsePlace = 2
+
 // render escapes the values for text and for attributes in double quotes alike,
-// and refuses an address that is not one of the web, as the template would.
-func (p postPage) render(body postBody) ([]byte, error) {
+// and refuses an address that is not one of the web, as the template would. The
+// response goes straight from its bytes into the page.
+func (p postPage) render(body postBody, response []byte) ([]byte, error) {
 	if !strings.HasPrefix(body.ACSURL, "https://") && !strings.HasPrefix(body.ACSURL, "http://") {
 		return nil, errors.New("the app's address is not one of the web")
 	}
 	values := body.values()
-	size := 0
+	size := base64.StdEncoding.EncodedLen(len(response)) + len(p[len(values)])
 	for i := range values {
 		values[i] = html.EscapeString(values[i])
 		size += len(p[i]) + len(values[i])
 	}
-	page := make([]byte, 0, size+len(p[len(values)]))
+	page := make([]byte, 0, size)
 	for i, value := range values {
 		page = append(append(page, p[i]...), value...)
+		if i == responsePlace {
+			page = base64.StdEncoding.AppendEncode(page, response)
+		}
 	}
 	return append(page, p[len(values)]...), nil
 }
@@ -91,14 +98,11 @@ func (v *visit) post(pending *saml.Pending, response []byte) error {
 	if err != nil {
 		return err
 	}
-	body := postBody{
-		ACSURL: pending.ACSURL, SAMLResponse: base64.StdEncoding.EncodeToString(response),
-		RelayState: pending.RelayState, Nonce: nonce,
-	}
+	body := postBody{ACSURL: pending.ACSURL, RelayState: pending.RelayState, Nonce: nonce}
 	if u, err := url.Parse(pending.ACSURL); err == nil {
 		body.Host = u.Host
 	}
-	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].render(body)
+	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].render(body, response)
 	if err != nil {
 		return fmt.Errorf("render page post: %w", err)
 	}
