@@ -38,7 +38,7 @@ func breakGraph(tenant *graph.Server) func(provisiontest.Failure) (mend func()) 
 		fault := map[provisiontest.Failure]graph.Fault{
 			provisiontest.ServerError: graph.ServerError(), provisiontest.HTML: graph.HTML(), provisiontest.Nonsense: graph.Nonsense(),
 			provisiontest.Truncated: {Cut: true}, provisiontest.Half: {Half: true}, provisiontest.Hang: {Hang: true},
-			provisiontest.Throttled: graph.Throttled("7"),
+			provisiontest.Throttled:  graph.Throttled("7"),
 			provisiontest.SecondPage: {Method: http.MethodGet, Path: "/users", After: 1, Cut: true},
 		}[failure]
 		switch failure {

@@ -166,5 +166,10 @@ func refusedCharacters(value string, allowed func(rune) bool) string {
 }
 
 func invalid(name, format string, arguments ...any) error {
+	for i, argument := range arguments {
+		if value, ok := argument.(string); ok {
+			arguments[i] = presentable(strings.ToValidUTF8(value, "\uFFFD"), maxText)
+		}
+	}
 	return &provision.Error{Cause: provision.Invalid, Property: name, Message: name + ": " + fmt.Sprintf(format, arguments...)}
 }

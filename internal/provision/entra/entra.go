@@ -7,6 +7,8 @@ package entra
 
 import (
 	"crypto/rand"
+	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +26,8 @@ type Target struct {
 	// mapping fills properties; names are those that are compared, sorted.
 	mapping []provision.Attribute
 	names   []string
+	// graphOrigin is where pages of Graph are.
+	graphOrigin string
 	// fields is the $select of a user.
 	fields string
 	// pressedUntil is when the limit of Graph is no longer taken for nearly used
@@ -69,6 +73,11 @@ func New(o Options) (*Target, error) {
 	}
 	slices.Sort(t.names)
 	t.fields = selected(t.names)
+	address, err := url.Parse(o.Endpoints.Graph)
+	if err != nil {
+		return nil, errors.New("the address of Microsoft Graph is no URL; set spec.entraID.endpoints.graph to an origin")
+	}
+	t.graphOrigin = origin(address)
 	return t, nil
 }
 

@@ -6,13 +6,19 @@ SPDX-License-Identifier: Apache-2.0
 package entra
 
 import (
+	"errors"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	. "github.com/onsi/gomega"
 
 	"tegata.dev/tegata/internal/provision"
+	"tegata.dev/tegata/internal/provision/client"
+	"tegata.dev/tegata/test/doubles/graph"
 )
 
 func TestFailures(t *testing.T) {
@@ -114,5 +120,40 @@ func FuzzPage(f *testing.F) {
 		_, _, _ = parseToken(body)
 		_, _ = target.one(body, nil)
 		_, _ = parseFederation(body)
+	})
+}
+
+// What Desire allows, Graph takes.
+func FuzzDesire(f *testing.F) {
+	f.Add("taro.yamada@mail.example", "山田", "太郎", "+81 90 1234 5678", "営業部")
+	f.Add("o'hara#1@x", " ", "𠮷", "", "a\tb")
+	f.Add("a..b@x", "\u200b", "é", "\x00", "<script>")
+	tenant := graph.New(graph.Options{Limits: graph.Unlimited})
+	server := httptest.NewServer(tenant)
+	f.Cleanup(server.Close)
+	options := testOptions()
+	options.Endpoints = Endpoints{Login: server.URL, Graph: server.URL}
+	options.TenantID, options.ClientID = graph.DefaultTenantID, graph.DefaultClientID
+	options.HTTP = client.New(client.Options{Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	options.Attributes = []provision.Attribute{{Name: "department", Attribute: "text"}, {Name: "employeeId", Attribute: "text"}, {Name: "otherMails", Field: "mail"}}
+	target, err := New(options)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, mail, family, given, phone, text string) {
+		subject := taro()
+		subject.ID = uuid.NewString()
+		subject.Member.Mail, subject.Member.Person.Family, subject.Member.Person.Given, subject.Member.Phone = mail, family, given, phone
+		subject.Member.Attributes["text"] = text
+		desired, err := target.Desire(subject)
+		if err != nil {
+			if e, ok := errors.AsType[*provision.Error](err); !ok || e.Cause != provision.Invalid || e.Property == "" || !utf8.ValidString(e.Message) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if _, err := target.Create(t.Context(), desired); provision.CauseOf(err) != provision.Conflict && err != nil {
+			t.Errorf("%+v: %v", desired, err)
+		}
 	})
 }

@@ -156,7 +156,17 @@ func (t *Target) pages(ctx context.Context, r request, visit func(user) error) e
 // ours tells whether an address is of Graph, so that the token may be sent there.
 func (t *Target) ours(address string) bool {
 	parsed, err := url.Parse(address)
-	return err == nil && parsed.User == nil && strings.EqualFold(parsed.Scheme+"://"+parsed.Host, t.options.Endpoints.Graph)
+	return err == nil && parsed.User == nil && origin(parsed) == t.graphOrigin
+}
+
+// origin is the scheme, host and port of an address, without the port that the
+// scheme has by itself.
+func origin(address *url.URL) string {
+	host := strings.ToLower(address.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[address.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return address.Scheme + "://" + host
 }
 
 // parsePage reads a page of a list: its items, and where the next one is, empty

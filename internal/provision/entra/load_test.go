@@ -75,6 +75,20 @@ func TestNextPages(t *testing.T) {
 	}
 }
 
+func TestOrigins(t *testing.T) {
+	g := NewWithT(t)
+	for _, endpoint := range []string{"https://graph.microsoft.com", "https://Graph.microsoft.com:443", "https://graph.microsoft.com/"} {
+		target := newTarget(t, func(o *Options) { o.Endpoints.Graph = endpoint })
+		for address, want := range map[string]bool{
+			"https://graph.microsoft.com/v1.0/users?$skiptoken=x": true, "https://GRAPH.microsoft.com:443/v1.0/users": true,
+			"http://graph.microsoft.com/v1.0/users": false, "https://graph.microsoft.com:80/": false, "https://graph.microsoft.com.evil.example/": false,
+			"https://graph.microsoft.com@evil.example/": false, "//graph.microsoft.com/": false, "https://graph.microsoft.com\\@evil.example/": false,
+		} {
+			g.Expect(target.ours(address)).To(Equal(want), "%s: %s", endpoint, address)
+		}
+	}
+}
+
 func TestWritesGoInBatches(t *testing.T) {
 	s := newSite(t, graph.Options{Limits: graph.Unlimited}, nil)
 	// One that is taken, which must fail alone.
