@@ -42,7 +42,6 @@ func TestOptions(t *testing.T) {
 		"updates":           {func(o *Options) { o.Updates = "POST" }, "PATCH or PUT"},
 		"user name":         {func(o *Options) { o.UserName = "phone" }, "mail or name"},
 		"no path":           {func(o *Options) { o.Attributes = []provision.Attribute{{Name: "a b"}} }, "no path of SCIM"},
-		"no role path":      {func(o *Options) { o.RolePath = "roles[]" }, "no path of SCIM"},
 		"twice":             {func(o *Options) { o.Attributes = []provision.Attribute{{Name: "title"}, {Name: "Title"}} }, "filled twice"},
 		"one of ours":       {func(o *Options) { o.Attributes = []provision.Attribute{{Name: "ACTIVE"}} }, "cannot be mapped"},
 		"a password":        {func(o *Options) { o.Attributes = []provision.Attribute{{Name: coreUser + ":password"}} }, "cannot be mapped"},

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package scim
 
 import (
+	"slices"
 	"strings"
 
 	"tegata.dev/tegata/internal/directory"
@@ -30,7 +31,11 @@ var standard = []struct {
 	{"timezone", "timeZone", false},
 }
 
-const primaryRole = `roles[primary eq true].value`
+const (
+	// role is the field of members' roles.
+	role        = "role"
+	primaryRole = `roles[primary eq true].value`
+)
 
 // filling is a property, and the attribute that fills it.
 type filling struct {
@@ -52,8 +57,8 @@ func (t *Target) fillings(f features) []filling {
 	for i, attribute := range t.options.Attributes {
 		add(t.mapped[i], attribute)
 	}
-	if p, ok := t.rolePath(f); ok {
-		add(p, provision.Attribute{Field: "role"})
+	if p := mustPath(primaryRole); len(t.options.Roles) > 0 && !t.mapsRole() && f.keeps(p) {
+		add(p, provision.Attribute{Field: role})
 	}
 	for _, s := range standard {
 		if p := mustPath(s.path); f.sends(p, s.everywhere) {
@@ -66,21 +71,9 @@ func (t *Target) fillings(f features) []filling {
 	return all
 }
 
-// rolePath is where the role goes, unless it goes elsewhere by a mapping.
-func (t *Target) rolePath(f features) (path, bool) {
-	if len(t.options.Roles) == 0 {
-		return path{}, false
-	}
-	if t.options.RolePath != "" {
-		return t.mapped[len(t.options.Attributes)], true
-	}
-	for _, attribute := range t.options.Attributes {
-		if attribute.Field == "role" {
-			return path{}, false
-		}
-	}
-	p := mustPath(primaryRole)
-	return p, f.keeps(p)
+// mapsRole tells that an attribute says where the role goes.
+func (t *Target) mapsRole() bool {
+	return slices.ContainsFunc(t.options.Attributes, func(a provision.Attribute) bool { return a.Field == role })
 }
 
 // sends tells whether a property is filled by default.
@@ -129,7 +122,7 @@ func (t *Target) Desire(subject directory.Subject) (provision.Desired, error) {
 }
 
 func (t *Target) value(subject directory.Subject, from provision.Attribute) string {
-	if from.Field == "role" && len(t.options.Roles) > 0 {
+	if from.Field == role && len(t.options.Roles) > 0 {
 		return t.options.Roles[subject.Member.Role]
 	}
 	return provision.Values(subject, []provision.Attribute{from})[from.Name]

@@ -148,23 +148,26 @@ func TestRoles(t *testing.T) {
 	withRoles := schemasJSON(map[string]string{coreUser: simple("userName") + "," + complexOne("roles", true, "value", "primary")})
 	for name, test := range map[string]struct {
 		schemas    string
-		path       string
 		attributes []provision.Attribute
 		want       provision.Properties
+		remarks    int
 	}{
 		"listed":          {schemas: withRoles, want: provision.Properties{primaryRole: "general"}},
-		"not listed":      {schemas: schemasJSON(map[string]string{coreUser: simple("userName")}), want: provision.Properties{}},
-		"no schema":       {},
-		"a path":          {path: "userType", want: provision.Properties{"userType": "general"}},
+		"not listed":      {schemas: schemasJSON(map[string]string{coreUser: simple("userName")}), want: provision.Properties{}, remarks: 1},
+		"no schema":       {remarks: 1},
+		"by a path":       {attributes: []provision.Attribute{{Name: "userType", Field: "role"}}, want: provision.Properties{"userType": "general"}},
 		"by an attribute": {schemas: withRoles, attributes: []provision.Attribute{{Name: "userType", Field: "role"}}, want: provision.Properties{"userType": "general"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			f, address := newFake(t)
 			f.schemas = test.schemas
-			target := newTarget(t, address, func(o *Options) { o.Roles, o.RolePath, o.Attributes = roles, test.path, test.attributes })
-			_, err := target.Check(t.Context())
+			target := newTarget(t, address, func(o *Options) { o.Roles, o.Attributes = roles, test.attributes })
+			findings, err := target.Check(t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
+			if test.attributes == nil {
+				g.Expect(findings.Remarks).To(HaveLen(test.remarks))
+			}
 			got := desired(t, target, 1).Properties
 			if test.schemas == "" {
 				for _, name := range everywhere {

@@ -46,11 +46,9 @@ type Options struct {
 	// Attributes fill properties by their paths, and go before the defaults.
 	Attributes []provision.Attribute
 	// Roles are the service's words for member roles, as an MDM has them (O7.3).
-	// They are what the field role stands for, and fill RolePath.
+	// They are what the field role stands for. Where no attribute has that field,
+	// they go to the primary one of roles, if the service's schema lists roles.
 	Roles map[directory.Role]string
-	// RolePath is where the service's word for the role goes. Empty: the primary
-	// one of roles, where the service's schema has roles.
-	RolePath string
 	// OfMember tells whether a public member ID is one of ours; every UUID is where
 	// it is nil. Another provisioning may have left UUIDs of its own in externalId.
 	OfMember func(id string) bool
@@ -146,17 +144,11 @@ func checkURL(text string) error {
 // filled by rules of their own.
 var reserved = []string{"id", "externalId", "userName", "active", "schemas", "meta", "password", "groups"}
 
-// paths are those of the attributes, in their order, and of the role.
+// paths are those of the attributes, in their order.
 func (o Options) paths() ([]path, error) {
-	names := make([]string, 0, len(o.Attributes)+1)
+	paths := make([]path, 0, len(o.Attributes))
 	for _, attribute := range o.Attributes {
-		names = append(names, attribute.Name)
-	}
-	if o.RolePath != "" {
-		names = append(names, o.RolePath)
-	}
-	paths := make([]path, 0, len(names))
-	for _, name := range names {
+		name := attribute.Name
 		p, err := parsePath(name)
 		if err != nil {
 			return nil, fmt.Errorf("attribute %q is no path of SCIM: %w", name, err)
