@@ -161,6 +161,7 @@ func TestOptions(t *testing.T) {
 		"exactly one":       func(o *Options) { o.ClientSecret = "" },
 		"line break":        func(o *Options) { o.ClientSecret = "secret\n" },
 		"no property":       func(o *Options) { o.Attributes = []provision.Attribute{{Name: "accountEnabled", Value: "true"}} },
+		"a domain":          func(o *Options) { o.Domain = "" },
 		"48 characters":     func(o *Options) { o.Domain = strings.Repeat("a", 49) },
 		"lacks":             func(o *Options) { o.ClientSecret, o.Certificate = "", &Certificate{} },
 		"belong":            func(o *Options) { o.ClientSecret, o.Certificate = "", mismatched(t) },

@@ -108,6 +108,8 @@ func (p problem) failure(status int, permission string) *provision.Error {
 		if status == http.StatusConflict && e.Cause == provision.Invalid {
 			e.Cause = provision.Conflict
 		}
+	case p.code == "" && (status == http.StatusUnauthorized || status == http.StatusForbidden):
+		e.Cause, e.Message = provision.Unavailable, fmt.Sprintf("Something that stands before Microsoft Graph refused the call (HTTP status %d), such as a filtering proxy; let the operator reach it directly. It is tried again.", status)
 	case status == http.StatusUnauthorized:
 		e.Cause, e.Message = provision.Unauthorized, "Microsoft Graph refused the token of the app; check that the app registration still exists and tenantID, clientID and cloud are right."
 	case status == http.StatusForbidden && p.code == "Directory_QuotaExceeded":

@@ -60,6 +60,8 @@ func TestFailures(t *testing.T) {
 		"server":                {500, `{"error":{"code":"Service_InternalServerError","innerError":{"request-id":"r1"}}}`, provision.Unavailable, "", "500"},
 		"locked":                {423, `{"error":{"code":"x","innerError":{"request-id":"r1"}}}`, provision.Unavailable, "", "423"},
 		"error is a word":       {403, `{"error":"forbidden"}`, provision.Forbidden, "", "Some.Permission"},
+		"a proxy's 401":         {401, ``, provision.Unavailable, "", "proxy"},
+		"a proxy's 403":         {403, `{"blocked":true}`, provision.Unavailable, "", "proxy"},
 		"nothing":               {503, ``, provision.Unavailable, "", "503"},
 		"error of another kind": {400, `{"error":["x"]}`, provision.Invalid, "", "change it"},
 	} {

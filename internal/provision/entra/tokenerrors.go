@@ -73,6 +73,9 @@ func (p tokenProblem) failure(status int) *provision.Error {
 	case status == http.StatusTooManyRequests || slices.ContainsFunc(tokenThrottle, p.is):
 		e.Cause = provision.Throttled
 		e.Message = "Microsoft gives no more tokens for a while; it is tried again."
+	case status < http.StatusInternalServerError && p.word == "" && len(p.codes) == 0:
+		e.Cause = provision.Unavailable
+		e.Message = fmt.Sprintf("Something that stands before Microsoft's log-in service refused the call (HTTP status %d), such as a filtering proxy; let the operator reach it directly. It is tried again.", status)
 	case status >= http.StatusInternalServerError || p.word == "temporarily_unavailable" || slices.ContainsFunc(tokenPasses, p.is):
 		e.Cause = provision.Unavailable
 		e.Message = "Microsoft's log-in service could not give a token now; it is tried again."
