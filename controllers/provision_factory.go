@@ -25,6 +25,7 @@ import (
 	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/provision/client"
 	"tegata.dev/tegata/internal/provision/entra"
+	"tegata.dev/tegata/internal/provision/mdm"
 	"tegata.dev/tegata/internal/provision/scim"
 )
 
@@ -70,7 +71,10 @@ func NewService(o ServiceOptions) (provision.Target, error) {
 	case o.Spec.SCIM != nil:
 		return o.scim(o.Spec.SCIM, nil, http, budget)
 	case o.Spec.MDM != nil && o.Spec.MDM.SCIM != nil:
-		return o.scim(o.Spec.MDM.SCIM, o.roles(), http, budget)
+		service, err := o.scim(o.Spec.MDM.SCIM, o.roles(), http, budget)
+		return orError(mdm.SCIM{Target: service}, err)
+	case o.Spec.MDM != nil && o.Spec.MDM.REST != nil:
+		return o.mdm(o.Spec.MDM.REST, http, budget)
 	case o.Spec.MDM != nil && o.Spec.MDM.Intune != nil && o.Entra != nil:
 		return o.entra(o.Entra, http, budget)
 	}
@@ -91,9 +95,7 @@ func (o ServiceOptions) attributes() []provision.Attribute {
 
 // roles are an MDM's words for member roles (O7.3).
 func (o ServiceOptions) roles() map[directory.Role]string {
-	words := map[directory.Role]string{
-		directory.RoleSuperAdmin: "administrator", directory.RoleGroupCreator: "general", directory.RoleStaff: "general",
-	}
+	words := mdm.Words()
 	for _, mapping := range o.Spec.MDM.Roles {
 		words[directory.Role(mapping.Role)] = mapping.Value
 	}
@@ -162,6 +164,13 @@ func (o ServiceOptions) scim(spec *v1alpha1.SCIM, roles map[directory.Role]strin
 		}
 	}
 	return orError(scim.New(options))
+}
+
+func (o ServiceOptions) mdm(spec *v1alpha1.MDMREST, http *client.Client, budget *provision.Budget) (provision.Target, error) {
+	return orError(mdm.New(mdm.Options{
+		URL: string(spec.URL), Token: mdm.Secret(o.Secret(spec.TokenSecretRef.Name, spec.TokenSecretRef.Key)), HTTP: http, Budget: budget,
+		Attributes: o.attributes(), Roles: o.roles(), OfMember: o.OfMember,
+	}))
 }
 
 // orError keeps a nil pointer from becoming a service.
