@@ -19,7 +19,7 @@ const readDevices = "DeviceManagementManagedDevices.Read.All"
 // Devices implements provision.DeviceTarget by Microsoft Intune.
 func (t *Target) Devices(ctx context.Context, visit func(provision.Device) error) error {
 	fields := strings.Join([]string{"id", "deviceName", "operatingSystem", "osVersion", "serialNumber", "complianceState", "userId", upnProperty}, ",")
-	query := url.Values{"$select": {fields}, "$top": {"999"}}
+	query := url.Values{"$select": {fields}}
 	return t.pages(ctx, request{method: http.MethodGet, path: "/deviceManagement/managedDevices?" + encode(query), priority: low, permission: readDevices}, func(item user) error {
 		device := provision.Device{
 			ID: item.text("id"), Name: item.text("deviceName"), SerialNumber: item.text("serialNumber"),
