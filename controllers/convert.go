@@ -182,7 +182,7 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 	}
 	if spec.NameID != nil {
 		settings.NameIDFormat = directory.NameIDFormat(spec.NameID.Format)
-		settings.NameIDAttribute = spec.NameID.Attribute
+		settings.NameIDAttribute, settings.NameIDField = spec.NameID.Attribute, directory.Field(spec.NameID.Field)
 		settings.NameQualifier, settings.SPNameQualifier = spec.NameID.NameQualifier, spec.NameID.SPNameQualifier
 	}
 	for _, attribute := range spec.Attributes {
@@ -194,6 +194,7 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 		}
 		if attribute.From != nil {
 			mapping.Field, mapping.Attribute = directory.Field(attribute.From.Field), attribute.From.Attribute
+			mapping.Domain = string(attribute.From.Domain)
 		}
 		settings.Attributes = append(settings.Attributes, mapping)
 	}

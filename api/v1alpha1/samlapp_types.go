@@ -303,6 +303,7 @@ type EncryptionAlgorithm string
 // NameID says how the app knows a member (O6.2).
 // +kubebuilder:validation:XValidation:rule="self.format != 'emailAddress' || !has(self.attribute)",message="emailAddress takes the member's mail and no attribute"
 // +kubebuilder:validation:XValidation:rule="self.format != 'unspecified' || has(self.attribute)",message="unspecified needs attribute: the name of a unique custom attribute"
+// +kubebuilder:validation:XValidation:rule="!has(self.field) || (self.format == 'persistent' && !has(self.attribute))",message="field goes with format persistent, and without attribute"
 // +kubebuilder:validation:XValidation:rule="self.format == 'persistent' || !(has(self.nameQualifier) || has(self.spNameQualifier))",message="nameQualifier and spNameQualifier go with format persistent"
 type NameID struct {
 	// format is emailAddress, persistent, transient or unspecified.
@@ -318,21 +319,31 @@ type NameID struct {
 	// +kubebuilder:validation:MaxLength=63
 	Attribute string `json:"attribute,omitempty"`
 
+	// field immutableID sends the member's ID as Entra ID keeps it in
+	// onPremisesImmutableId: 32 hexadecimal digits. It is for Microsoft 365 and
+	// format persistent. Absent: attribute, or what is said there.
+	// +optional
+	Field NameIDField `json:"field,omitempty"`
+
 	// nameQualifier is sent with a persistent identifier. Absent: the issuer,
-	// with an identifier that is made here; none with an attribute.
+	// with an identifier that is made here; none with attribute or field.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	NameQualifier string `json:"nameQualifier,omitempty"`
 
 	// spNameQualifier is sent with a persistent identifier. Absent: the service
-	// provider's entity ID, with an identifier that is made here; none with an
-	// attribute.
+	// provider's entity ID, with an identifier that is made here; none with
+	// attribute or field.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	SPNameQualifier string `json:"spNameQualifier,omitempty"`
 }
+
+// NameIDField is a field of the member that a name ID can carry.
+// +kubebuilder:validation:Enum=immutableID
+type NameIDField string
 
 // NameIDFormat is the last part of the SAML format URI.
 // +kubebuilder:validation:Enum=emailAddress;persistent;transient;unspecified
@@ -373,6 +384,7 @@ type SAMLAttribute struct {
 }
 
 // AttributeSource is where an attribute's value comes from.
+// +kubebuilder:validation:XValidation:rule="!has(self.domain) || has(self.attribute) || self.field == 'mail'",message="domain goes with field mail or an attribute"
 // +kubebuilder:validation:XValidation:rule="has(self.field) != has(self.attribute)",message="set exactly one of field and attribute"
 type AttributeSource struct {
 	// field of the member.
@@ -384,6 +396,12 @@ type AttributeSource struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Attribute string `json:"attribute,omitempty"`
+
+	// domain takes the place of what follows @ in the value, for services whose
+	// user names are in another domain than the mail addresses, for example
+	// acme.example. It is added where the value has no @. Absent: the value as it is.
+	// +optional
+	Domain MailDomain `json:"domain,omitempty"`
 }
 
 // MemberField is a field that a SAML attribute can carry. groups sends the

@@ -116,6 +116,8 @@ type SAMLSettings struct {
 	// NameIDAttribute is the custom attribute for formats other than emailAddress;
 	// empty, too, for persistent and transient IDs that are made here.
 	NameIDAttribute string `json:"nameIDAttribute,omitempty"`
+	// NameIDField is FieldImmutableID, or empty.
+	NameIDField Field `json:"nameIDField,omitempty"`
 	// NameQualifier and SPNameQualifier are sent with the NameID; empty are those
 	// of a pairwise ID (issuer and entity ID), or none.
 	NameQualifier   string `json:"nameQualifier,omitempty"`
@@ -163,7 +165,7 @@ const (
 // Pairwise reports whether the app knows each member by a name ID of its own
 // that tells nothing of who it is (SAML core 8.3.7).
 func (s SAMLSettings) Pairwise() bool {
-	return s.NameIDFormat == NameIDPersistent && s.NameIDAttribute == ""
+	return s.NameIDFormat == NameIDPersistent && s.NameIDAttribute == "" && s.NameIDField == ""
 }
 
 // CertificateUse is what a service provider's certificate is for.
@@ -289,6 +291,8 @@ const (
 	FieldGroups                Field = "groups"
 	FieldPermission            Field = "permission"
 	FieldAdditionalPermissions Field = "additionalPermissions"
+	// FieldImmutableID is for name IDs only: what ImmutableID makes of the ID.
+	FieldImmutableID Field = "immutableID"
 )
 
 // AttributeMapping is one SAML attribute of the assertion: from a field, from
@@ -300,6 +304,8 @@ type AttributeMapping struct {
 	NameFormat string `json:"nameFormat"`
 	Field      Field  `json:"field,omitempty"`
 	Attribute  string `json:"attribute,omitempty"`
+	// Domain takes the place of what follows @ in the value; "" leaves it as it is.
+	Domain string `json:"domain,omitempty"`
 	// Values are fixed ones.
 	Values []string `json:"values,omitempty"`
 }

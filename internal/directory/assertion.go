@@ -8,6 +8,7 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrNoNameID is returned where a member has no value for the attribute that
@@ -23,10 +24,13 @@ type Subject struct {
 	Groups []Group
 }
 
-// NameID is the value that identifies the subject to an app by mail or by a
-// custom attribute (O6.2); apps with IDs that are made for them have none here.
+// NameID is the value that identifies the subject to an app by mail, by a
+// custom attribute (O6.2) or by the ID that Entra ID keeps; apps with IDs that are made for them have none here.
 // It returns ErrNoNameID where the member lacks the attribute.
 func (s Subject) NameID(app App) (string, error) {
+	if app.SAML.NameIDField == FieldImmutableID {
+		return ImmutableID(s.ID), nil
+	}
 	if app.SAML.NameIDAttribute == "" {
 		return s.Member.Mail, nil
 	}
@@ -42,12 +46,28 @@ func (s Subject) NameID(app App) (string, error) {
 func (s Subject) Values(app App, mapping AttributeMapping) []string {
 	switch {
 	case mapping.Field != "":
-		return s.fieldValues(app, mapping.Field)
+		return inDomain(s.fieldValues(app, mapping.Field), mapping.Domain)
 	case mapping.Attribute != "":
-		return nonEmpty(s.Member.Attributes[mapping.Attribute])
+		return inDomain(nonEmpty(s.Member.Attributes[mapping.Attribute]), mapping.Domain)
 	default:
 		return mapping.Values
 	}
+}
+
+// inDomain are addresses with another domain; as they are where that is empty.
+func inDomain(values []string, domain string) []string {
+	if domain == "" {
+		return values
+	}
+	moved := make([]string, len(values))
+	for i, value := range values {
+		local := value
+		if at := strings.LastIndexByte(value, '@'); at >= 0 {
+			local = value[:at]
+		}
+		moved[i] = local + "@" + domain
+	}
+	return moved
 }
 
 func (s Subject) fieldValues(app App, field Field) []string {

@@ -52,6 +52,32 @@ func TestNameID(t *testing.T) {
 	}
 }
 
+func TestImmutableNameID(t *testing.T) {
+	g := NewWithT(t)
+	settings := SAMLSettings{NameIDFormat: NameIDPersistent, NameIDField: FieldImmutableID}
+	g.Expect(settings.Pairwise()).To(BeFalse())
+	got, err := subject().NameID(App{SAML: &settings})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got).To(Equal("5f0c7a528d6e4b8e9a530c4a8f1e2d3b"))
+}
+
+func TestValuesInAnotherDomain(t *testing.T) {
+	for name, test := range map[string]struct {
+		mapping AttributeMapping
+		want    []string
+	}{
+		"mail":                    {AttributeMapping{Field: FieldMail, Domain: "m365.example"}, []string{"Taro.Yamada@m365.example"}},
+		"mail as it is":           {AttributeMapping{Field: FieldMail}, []string{"Taro.Yamada@acme.example"}},
+		"attribute without @":     {AttributeMapping{Attribute: "employeeNumber", Domain: "m365.example"}, []string{"00042@m365.example"}},
+		"attribute without value": {AttributeMapping{Attribute: "badge", Domain: "m365.example"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(subject().Values(App{}, test.mapping)).To(HaveLen(len(test.want)))
+			NewWithT(t).Expect(subject().Values(App{}, test.mapping)).To(ContainElements(test.want))
+		})
+	}
+}
+
 func TestValuesOfEveryField(t *testing.T) {
 	for field, want := range map[Field][]string{
 		FieldID:                    {"5f0c7a52-8d6e-4b8e-9a53-0c4a8f1e2d3b"},

@@ -619,6 +619,14 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		refused:  []variant{full("mail and attribute", set("spec.nameID.format", "emailAddress"))},
 	},
 	{
+		kind: "SAMLApp", path: "spec.nameID", message: "field goes with format persistent, and without attribute",
+		accepted: []variant{with("persistent", set("spec.nameID", map[string]any{"format": "persistent", "field": "immutableID"}))},
+		refused: []variant{
+			with("transient", set("spec.nameID", map[string]any{"format": "transient", "field": "immutableID"})),
+			full("with attribute", set("spec.nameID.field", "immutableID")),
+		},
+	},
+	{
 		kind: "SAMLApp", path: "spec.nameID", message: "unspecified needs attribute: the name of a unique custom attribute",
 		accepted: []variant{
 			with("attribute", set("spec.nameID", map[string]any{"format": "unspecified", "attribute": "employeeNumber"})),
@@ -647,6 +655,13 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 			full("from and values", set("spec.attributes.0.values", []any{"v"})),
 			full("value and values", unset("spec.attributes.0.from"), set("spec.attributes.0.value", "v"), set("spec.attributes.0.values", []any{"v"})),
 		},
+	},
+	{
+		kind: "SAMLApp", path: "spec.attributes[].from", message: "domain goes with field mail or an attribute",
+		accepted: []variant{
+			full("attribute"), full("mail", set("spec.attributes.0.from", map[string]any{"field": "mail", "domain": "m365.acme.example"})),
+		},
+		refused: []variant{full("another field", set("spec.attributes.0.from.domain", "m365.acme.example"))},
 	},
 	{
 		kind: "SAMLApp", path: "spec.attributes[].from", message: "set exactly one of field and attribute",

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 )
 
 const (
@@ -52,12 +53,15 @@ type service struct {
 	nameFormat string
 }
 
+// immutableID stands for the member's ID as Entra ID keeps it.
+const immutableID = "(immutable ID)"
+
 const unspecifiedName = "urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified"
 
 var services = map[string]service{
 	"microsoft-365": {
 		issuer: "urn:federation:MicrosoftOnline", asks: persistent, ours: "https://id.acme.example/saml/acme/acme.example",
-		arrives: "https://login.microsoftonline.com/login.srf", format: persistent, nameID: "8c1f0e6a5d3b4f7e9a2c6b1d0e4f7a35",
+		arrives: "https://login.microsoftonline.com/login.srf", format: persistent, nameID: immutableID,
 		attributes: map[string][]string{"IDPEmail": {memberMail}}, nameFormat: unspecifiedName,
 	},
 	"google-workspace": {
@@ -131,6 +135,9 @@ func TestServices(t *testing.T) {
 			app := s.published(all, name)
 			if want.ours == "" {
 				want.ours = tenant.Status.Issuer
+			}
+			if want.nameID == immutableID {
+				want.nameID = directory.ImmutableID(member.Status.ID)
 			}
 			s.Expect(app.Status.Issuer).To(Equal(want.ours))
 			s.Expect(app.Status.Certificates).NotTo(BeEmpty())
