@@ -60,6 +60,13 @@ func addIndexes(ctx context.Context, mgr ctrl.Manager) error {
 			}
 			return []string{hasSelector}
 		}},
+		{&v1alpha1.Offboarding{}, byMember, func(o client.Object) []string { return []string{o.(*v1alpha1.Offboarding).Spec.MemberRef.Name} }},
+		{&v1alpha1.Account{}, byMember, func(o client.Object) []string {
+			if ref := o.(*v1alpha1.Account).Spec.MemberRef; ref != nil {
+				return []string{ref.Name}
+			}
+			return nil
+		}},
 		{&v1alpha1.Tenant{}, byServer, func(o client.Object) []string { return []string{serverName(o.(*v1alpha1.Tenant)).String()} }},
 		{&v1alpha1.Tenant{}, bySlug, func(o client.Object) []string { return []string{slugOf(o.(*v1alpha1.Tenant))} }},
 		{&v1alpha1.Tenant{}, bySecret, func(o client.Object) []string { return signingSecretNames(o.(*v1alpha1.Tenant)) }},

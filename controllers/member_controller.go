@@ -183,9 +183,17 @@ func (k *members) resolveAndPublish(ctx context.Context, member *v1alpha1.Member
 	k.settlePassword(ctx, member, in, *result.Member, report)
 }
 
-// retract takes the member out of the IdP and deletes the Secret made for it.
+// retract takes the member out of the IdP, with a receipt, and deletes the
+// Secret made for it.
 func (k *members) retract(ctx context.Context, member *v1alpha1.Member) (string, error) {
-	note, err := k.publisher.retract(ctx, member, admin.KindMember)
+	receipt, err := k.ensureReceipt(ctx, member)
+	if err != nil {
+		return "", err
+	}
+	result, note, err := k.takeOut(ctx, member, admin.KindMember)
+	if err == nil && receipt && !result.DeletedAt.IsZero() {
+		err = k.noteBlocked(ctx, member, result.DeletedAt)
+	}
 	if err != nil {
 		return "", err
 	}

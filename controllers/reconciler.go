@@ -177,8 +177,8 @@ func (r *reconciler[T]) finish(ctx context.Context, before status.Snapshot, obje
 func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, object T) {
 	was := before.Condition(status.Ready)
 	is := meta.FindStatusCondition(object.GetConditions(), status.Ready)
-	if is.Reason == v1alpha1.DeletionHeldReason && is.Status != metav1.ConditionTrue && belongs(object) {
-		return // there are many; the tenant's own event tells of them
+	if is.Reason == v1alpha1.DeletionHeldReason && isOneOfMany(object) {
+		return
 	}
 	switch {
 	case status.Failed(object.GetConditions()) && (!before.Failed() || was == nil || was.Reason != is.Reason):
@@ -190,10 +190,14 @@ func (r *reconciler[T]) announce(ctx context.Context, before status.Snapshot, ob
 	}
 }
 
-// belongs reports whether the object is one of a tenant's.
-func belongs(object status.Object) bool {
-	_, ok := object.(tenantObject)
-	return ok
+// isOneOfMany reports whether another object's event tells of held deletions, of
+// which there are many at once.
+func isOneOfMany(object status.Object) bool {
+	switch object.(type) {
+	case *v1alpha1.Member, *v1alpha1.Account, *v1alpha1.Offboarding:
+		return true
+	}
+	return false
 }
 
 // cares reports whether a reason of a live object asks a person to act in time.

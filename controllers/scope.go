@@ -163,22 +163,28 @@ func refused(problem admin.Problem) status.Outcome {
 	return mustAct(v1alpha1.PublishedCondition, v1alpha1.RefusedReason, problem.Message)
 }
 
-// retract takes an object out of the IdP. Where the IdentityServer is gone, or
-// the tenant took everything with it, there is nothing left to take out.
+// retract takes an object out of the IdP.
 func (p *publisher) retract(ctx context.Context, object tenantObject, kind admin.Kind) (string, error) {
+	_, note, err := p.takeOut(ctx, object, kind)
+	return note, err
+}
+
+// takeOut is retract with what the IdP says of it. Where the IdentityServer is
+// gone, or the tenant took everything with it, there is nothing left to take out.
+func (p *publisher) takeOut(ctx context.Context, object tenantObject, kind admin.Kind) (admin.Result, string, error) {
 	server, slug, err := p.publishedAt(ctx, object)
 	if err != nil || server.Name == "" {
-		return "", err
+		return admin.Result{}, "", err
 	}
 	key := admin.Key{Kind: kind, Tenant: slug, Name: object.GetName()}
 	running, note, err := p.serverForDeletion(ctx, server)
 	if running == nil {
-		return note, err
+		return admin.Result{}, note, err
 	}
-	_, err = p.unpublish(ctx, server, running, admin.Change{
+	result, err := p.unpublish(ctx, server, running, admin.Change{
 		Key: key, Owner: client.ObjectKeyFromObject(object).String(), TenantOwner: tenantName(object).String(),
 	})
-	return "", err
+	return result, "", err
 }
 
 // unpublish deletes at a server, which may be stopped meanwhile. The error is a

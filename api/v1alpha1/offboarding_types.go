@@ -56,7 +56,8 @@ type OffboardingStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// signInBlockedAt is when sign-in was blocked and all sessions ended.
+	// signInBlockedAt is when sign-in was blocked and all sessions ended. Absent
+	// where the whole tenant was taken offline before.
 	// +optional
 	SignInBlockedAt metav1.Time `json:"signInBlockedAt,omitempty,omitzero"`
 
