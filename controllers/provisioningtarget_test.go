@@ -1,0 +1,216 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/provision"
+	"tegata.dev/tegata/internal/status"
+)
+
+func TestSchedules(t *testing.T) {
+	entra := v1alpha1.ProvisioningTargetSpec{EntraID: &v1alpha1.EntraID{}}
+	at := func(cron, zone string) v1alpha1.ProvisioningTargetSpec {
+		return v1alpha1.ProvisioningTargetSpec{Schedule: &v1alpha1.Schedule{Cron: cron, TimeZone: zone}}
+	}
+	for name, test := range map[string]struct {
+		spec        v1alpha1.ProvisioningTargetSpec
+		after, want string // want is a part of the error where it is no time
+	}{
+		"Entra ID: each hour":             {entra, "2026-11-22T05:00:00Z", "2026-11-22T06:00:00Z"},
+		"others: 03:00 in the tenant's":   {v1alpha1.ProvisioningTargetSpec{}, "2026-11-22T05:00:00Z", "2026-11-22T18:00:00Z"},
+		"a time zone of its own":          {at("15 4 * * *", "Europe/Berlin"), "2026-11-22T05:00:00Z", "2026-11-23T03:15:00Z"},
+		"in the hour that a clock skips":  {at("30 2 * * *", "Europe/Berlin"), "2026-03-28T12:00:00Z", "2026-03-30T00:30:00Z"},
+		"on working days":                 {at("0 9 * * 1-5", "UTC"), "2026-11-21T09:00:00Z", "2026-11-23T09:00:00Z"},
+		"leap days":                       {at("0 0 29 2 *", "UTC"), "2026-11-21T09:00:00Z", "2028-02-29T00:00:00Z"},
+		"seconds are no field":            {at("0 0 3 * * *", ""), "2026-11-22T05:00:00Z", "no cron expression of five fields"},
+		"words are none":                  {at("@every 1s", ""), "2026-11-22T05:00:00Z", "no cron expression of five fields"},
+		"a day that never comes":          {at("0 0 30 2 *", ""), "2026-11-22T05:00:00Z", "never comes"},
+		"a time zone within":              {at("TZ=Asia/Tokyo 0 3 * * *", ""), "2026-11-22T05:00:00Z", "goes into schedule.timeZone"},
+		"a time zone that does not exist": {at("0 3 * * *", "Asia/Edo"), "2026-11-22T05:00:00Z", "there is no time zone"},
+		"out of range":                    {at("61 3 * * *", ""), "2026-11-22T05:00:00Z", "no cron expression of five fields"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			after, err := time.Parse(time.RFC3339, test.after)
+			g.Expect(err).NotTo(HaveOccurred())
+			when, err := scheduleOf(&v1alpha1.ProvisioningTarget{Spec: test.spec}, "Asia/Tokyo", after)
+			want, parse := time.Parse(time.RFC3339, test.want)
+			if parse != nil {
+				g.Expect(err).To(MatchError(ContainSubstring(test.want)))
+				return
+			}
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(when.after(after)).To(BeTemporally("==", want))
+		})
+	}
+}
+
+func TestTally(t *testing.T) {
+	g := NewWithT(t)
+	account := func(state v1alpha1.AccountState, change func(*v1alpha1.Account)) v1alpha1.Account {
+		made := v1alpha1.Account{Spec: v1alpha1.AccountSpec{MemberRef: &v1alpha1.MemberReference{Name: "taro"}}, Status: v1alpha1.AccountStatus{State: state}}
+		if change != nil {
+			change(&made)
+		}
+		return made
+	}
+	in := func(a *v1alpha1.Account) {
+		a.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SyncedCondition, Status: metav1.ConditionTrue}}
+	}
+	found := tallyOf([]v1alpha1.Account{
+		account(v1alpha1.AccountActive, in), account(v1alpha1.AccountDisabled, in), account(v1alpha1.AccountPending, nil),
+		account(v1alpha1.AccountHeld, nil),
+		account(v1alpha1.AccountRemoved, func(a *v1alpha1.Account) { in(a); a.Status.RemovedAt = metav1.Now() }),
+		account(v1alpha1.AccountFailed, nil),
+		account(v1alpha1.AccountFailed, func(a *v1alpha1.Account) { a.Status.Error = &v1alpha1.AccountError{NextTry: metav1.Now()} }),
+		account(v1alpha1.AccountUnmanaged, func(a *v1alpha1.Account) { a.Spec.MemberRef = nil }),
+	})
+	g.Expect(found).To(Equal(tally{desired: 5, synced: 2, failed: 2, lasting: 1, held: 1, unmanaged: 1}))
+	g.Expect(found.pending()).To(Equal(1))
+}
+
+// What a person has to do comes before what passes by itself.
+func TestOutcomesOfATarget(t *testing.T) {
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	failure := func(cause provision.Cause) *provision.Error {
+		return &provision.Error{Cause: cause, Message: "It failed."}
+	}
+	checked := runState{checked: true}
+	target := &v1alpha1.ProvisioningTarget{ObjectMeta: metav1.ObjectMeta{Name: "chat"}, Spec: v1alpha1.ProvisioningTargetSpec{SCIM: &v1alpha1.SCIM{
+		Authentication: v1alpha1.SCIMAuthentication{BearerTokenSecretRef: &v1alpha1.SecretKeyReference{Name: "chat-token", Key: "token"}},
+	}}}
+	for name, test := range map[string]struct {
+		moment  moment
+		verdict status.Verdict
+		reason  string
+		message string
+		usable  bool
+	}{
+		"never checked":      {moment{}, status.Waits, v1alpha1.SyncingReason, "being asked", false},
+		"suspended":          {moment{suspended: true, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.SuspendedReason, "identity.tegata.dev/suspended", false},
+		"refused":            {moment{state: checked, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.AuthenticationFailedReason, `until the Secret "chat-token" changes`, false},
+		"check failed":       {moment{state: runState{failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "It failed.", false},
+		"listing failed":     {moment{state: runState{checked: true, failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "nothing was concluded", true},
+		"permission missing": {moment{state: runState{failure: failure(provision.Forbidden)}}, status.UserMustAct, v1alpha1.PermissionMissingReason, "It failed.", false},
+		"held before failed": {moment{state: checked, tally: tally{held: 30, lasting: 1, failed: 1}}, status.UserMustAct, v1alpha1.DeletionHeldReason, "removal of 30 accounts", true},
+		"some failed":        {moment{state: checked, tally: tally{desired: 9, failed: 3, lasting: 2}}, status.UserMustAct, v1alpha1.AccountsFailedReason, "2 accounts", true},
+		"failed for now":     {moment{state: checked, tally: tally{desired: 9, failed: 3}}, status.Retries, v1alpha1.AccountsFailedReason, "tried again", true},
+		"throttled":          {moment{now: now, state: checked, trouble: trouble{throttledUntil: now.Add(time.Second)}, tally: tally{desired: 9}}, status.Waits, v1alpha1.ThrottledReason, "asks to wait", true},
+		"under way":          {moment{state: checked, tally: tally{desired: 9, synced: 8}}, status.Waits, v1alpha1.SyncingReason, "under way", true},
+		"done":               {moment{state: checked, tally: tally{desired: 9, synced: 9}}, status.Done, v1alpha1.SyncedReason, "as declared", true},
+		"credentials end": {moment{now: now, state: runState{checked: true, findings: provision.Findings{CredentialExpires: now.Add(29 * 24 * time.Hour)}}},
+			status.Done, v1alpha1.CredentialExpiringReason, "end at 2026-12-21T00:00:00Z", true},
+		"credentials ended": {moment{now: now, state: runState{checked: true, findings: provision.Findings{CredentialExpires: now.Add(-time.Hour)}}},
+			status.Done, v1alpha1.CredentialExpiringReason, "ended at", true},
+		"remarks": {moment{state: runState{checked: true, findings: provision.Findings{Remarks: []string{"The clock differs."}}}}, status.Done, v1alpha1.SyncedReason, "The clock differs.", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			outcome := test.moment.outcome(target)
+			g.Expect(outcome.Verdict).To(Equal(test.verdict))
+			g.Expect(outcome.Reason).To(Equal(test.reason))
+			g.Expect(outcome.Message).To(ContainSubstring(test.message))
+			reason, _ := test.moment.unusable(outcome)
+			g.Expect(reason == "").To(Equal(test.usable))
+		})
+	}
+}
+
+func TestLiveTargets(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	woken := 0
+	targets := newLiveTargets(func() time.Time { return now }, func(types.NamespacedName) { woken++ })
+	var told []bool
+	targets.onChange(func(_ liveTarget, usable bool) { told = append(told, usable) })
+	name := types.NamespacedName{Namespace: "acme", Name: "chat"}
+	g.Expect(targets.get(name).service).To(BeNil())
+	g.Expect(targets.get(name).reason).To(Equal(v1alpha1.PendingReason))
+
+	live := liveTarget{name: name, fingerprint: "1", service: provision.Target(nil)}
+	targets.set(live)
+	g.Expect(told).To(BeEmpty())
+	live.reason = v1alpha1.SuspendedReason
+	targets.set(live)
+	targets.set(live)
+	g.Expect(told).To(Equal([]bool{false}), "told once")
+
+	targets.failed(live, &provision.Error{Cause: provision.Conflict})
+	targets.failed(live, errors.New("something"))
+	g.Expect(woken).To(BeZero(), "the account's own failures")
+	for range 3 {
+		targets.failed(live, &provision.Error{Cause: provision.Throttled, RetryAfter: time.Minute})
+	}
+	g.Expect(woken).To(Equal(1))
+	g.Expect(targets.trouble(name, "1").throttledUntil).To(Equal(now.Add(time.Minute)))
+	targets.failed(live, &provision.Error{Cause: provision.Unauthorized})
+	targets.failed(live, &provision.Error{Cause: provision.Unauthorized})
+	g.Expect(woken).To(Equal(2))
+	g.Expect(targets.trouble(name, "1").failure).NotTo(BeNil())
+	g.Expect(targets.trouble(name, "2")).To(Equal(trouble{}), "other credentials, another chance")
+	targets.recovered(name)
+	g.Expect(targets.trouble(name, "1").failure).To(BeNil())
+
+	account := types.NamespacedName{Namespace: "acme", Name: "chat-taro"}
+	targets.suspect(account)
+	mark := targets.suspected(account)
+	targets.suspect(account)
+	targets.compared(account, mark)
+	g.Expect(targets.suspected(account)).NotTo(BeZero(), "marked again meanwhile")
+	targets.compared(account, targets.suspected(account))
+	g.Expect(targets.suspected(account)).To(BeZero())
+	targets.remove(name)
+	targets.remove(name)
+	g.Expect(told).To(Equal([]bool{false, false}))
+}
+
+func TestDevicesFindTheirOwners(t *testing.T) {
+	g := NewWithT(t)
+	account := func(name, id, correlation, userName string) v1alpha1.Account {
+		made := v1alpha1.Account{Spec: v1alpha1.AccountSpec{MemberRef: &v1alpha1.MemberReference{Name: name}}, Status: v1alpha1.AccountStatus{ExternalID: id, CorrelationID: correlation, UserName: userName}}
+		made.Name = name
+		return made
+	}
+	yes, no := true, false
+	devices := []provision.Device{
+		{ID: "3", Owner: provision.Reference{UserName: "Taro@acme.example"}, Compliant: &no},
+		{ID: "1", Name: "phone", Owner: provision.Reference{ExternalID: "x"}, Compliant: &yes},
+		{ID: "1", Owner: provision.Reference{ExternalID: "x"}},
+		{ID: "2", Owner: provision.Reference{CorrelationID: "c"}},
+		{ID: "4", Owner: provision.Reference{ExternalID: "unknown", UserName: "taro@acme.example"}},
+		{ID: "5"},
+	}
+	owned := devicesByAccount([]v1alpha1.Account{account("taro", "x", "", "taro@acme.example"), account("hanako", "", "c", "")}, devices)
+	ids := map[string][]string{}
+	for name, list := range owned {
+		for _, device := range list {
+			ids[name] = append(ids[name], device.ID)
+		}
+	}
+	g.Expect(ids).To(Equal(map[string][]string{"taro": {"1", "3", "4"}, "hanako": {"2"}}))
+	g.Expect(countDevices(devices)).To(Equal(&v1alpha1.DeviceCounts{Managed: count(6), Compliant: count(1)}))
+	g.Expect(countDevices(devices[3:])).To(Equal(&v1alpha1.DeviceCounts{Managed: count(3)}))
+}
+
+func TestPaceSpacesCounts(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	name, p := types.NamespacedName{Name: "chat"}, pace{}
+	g.Expect(p.wait(name, now)).To(Equal(countDelay))
+	p.note(name, now, true)
+	g.Expect(p.wait(name, now.Add(time.Second))).To(Equal(4 * time.Second))
+	p.note(name, now, false)
+	g.Expect(p.wait(name, now.Add(time.Second))).To(Equal(countDelay))
+}
