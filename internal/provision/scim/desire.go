@@ -15,27 +15,27 @@ import (
 
 // standard are the properties that are filled by default.
 var standard = []struct {
-	path, field string
+	path  path
+	field string
 	// everywhere: also at services that publish no schema. Some refuse users with
 	// attributes that they do not know.
 	everywhere bool
 }{
-	{"name.familyName", "familyName", true},
-	{"name.givenName", "givenName", true},
-	{"name.formatted", "displayName", false},
-	{"displayName", "displayName", true},
-	{`emails[type eq "work"].value`, "mail", true},
-	{`phoneNumbers[type eq "work"].value`, "phone", false},
-	{"preferredLanguage", "language", false},
-	{"locale", "language", false},
-	{"timezone", "timeZone", false},
+	{mustPath("name.familyName"), "familyName", true},
+	{mustPath("name.givenName"), "givenName", true},
+	{mustPath("name.formatted"), "displayName", false},
+	{mustPath("displayName"), "displayName", true},
+	{mustPath(`emails[type eq "work"].value`), "mail", true},
+	{mustPath(`phoneNumbers[type eq "work"].value`), "phone", false},
+	{mustPath("preferredLanguage"), "language", false},
+	{mustPath("locale"), "language", false},
+	{mustPath("timezone"), "timeZone", false},
 }
 
-const (
-	// role is the field of members' roles.
-	role        = "role"
-	primaryRole = `roles[primary eq true].value`
-)
+// role is the field of members' roles.
+const role = "role"
+
+var primaryRole = mustPath(`roles[primary eq true].value`)
 
 // filling is a property, and the attribute that fills it.
 type filling struct {
@@ -57,12 +57,12 @@ func (t *Target) fillings(f features) []filling {
 	for i, attribute := range t.options.Attributes {
 		add(t.mapped[i], attribute)
 	}
-	if p := mustPath(primaryRole); len(t.options.Roles) > 0 && !t.mapsRole() && f.keeps(p) {
-		add(p, provision.Attribute{Field: role})
+	if len(t.options.Roles) > 0 && !t.mapsRole() && f.keeps(primaryRole) {
+		add(primaryRole, provision.Attribute{Field: role})
 	}
 	for _, s := range standard {
-		if p := mustPath(s.path); f.sends(p, s.everywhere) {
-			add(p, provision.Attribute{Field: s.field})
+		if f.sends(s.path, s.everywhere) {
+			add(s.path, provision.Attribute{Field: s.field})
 		}
 	}
 	for field, p := range f.phonetic() {

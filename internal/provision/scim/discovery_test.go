@@ -152,7 +152,7 @@ func TestRoles(t *testing.T) {
 		want       provision.Properties
 		remarks    int
 	}{
-		"listed":          {schemas: withRoles, want: provision.Properties{primaryRole: "general"}},
+		"listed":          {schemas: withRoles, want: provision.Properties{primaryRole.String(): "general"}},
 		"not listed":      {schemas: schemasJSON(map[string]string{coreUser: simple("userName")}), want: provision.Properties{}, remarks: 1},
 		"no schema":       {remarks: 1},
 		"by a path":       {attributes: []provision.Attribute{{Name: "userType", Field: "role"}}, want: provision.Properties{"userType": "general"}},

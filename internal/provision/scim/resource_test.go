@@ -139,7 +139,7 @@ func FuzzResource(f *testing.F) {
 	for _, text := range []string{fullUser, `{}`, `[]`, `null`, `{"emails":[1,null,{"type":1}]}`, `{"name":[]}`, `{"emails":{}}`, `{"meta":1,"id":{}}`, `{"totalResults":"2","Resources":[{"id":"1"},{"id":2}]}`} {
 		f.Add([]byte(text))
 	}
-	paths := []path{mustPath("displayName"), mustPath("name.familyName"), mustPath(`emails[type eq "work"].value`), mustPath(primaryRole), mustPath(enterpriseUser + ":department")}
+	paths := []path{mustPath("displayName"), mustPath("name.familyName"), mustPath(`emails[type eq "work"].value`), primaryRole, mustPath(enterpriseUser + ":department")}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if p, err := parsePage(body); err == nil && (p.total < 0 || p.total > maxResources) {
 			t.Errorf("%q has a page of %d", body, p.total)

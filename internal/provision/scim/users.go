@@ -22,8 +22,8 @@ const users = "/Users"
 // publicID is the form of members' public IDs.
 var publicID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// account is a user as the operator sees it.
-func (t *Target) account(r resource, f features) provision.Account {
+// account is a user as the operator sees it, with the properties at some paths.
+func (t *Target) account(r resource, paths []path) provision.Account {
 	a := provision.Account{
 		ExternalID: r.id(), UserName: r.text("userName"), DisplayName: r.text("displayName"), Active: r.active(),
 		Properties: provision.Properties{},
@@ -31,7 +31,7 @@ func (t *Target) account(r resource, f features) provision.Account {
 	if external := r.text("externalId"); publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external)) {
 		a.CorrelationID = external
 	}
-	for _, p := range t.desiredPaths(f) {
+	for _, p := range paths {
 		a.Properties[p.String()] = r.value(p)
 	}
 	return a
@@ -96,7 +96,7 @@ func (t *Target) Find(ctx context.Context, reference provision.Reference) (*prov
 	if err != nil {
 		return nil, err
 	}
-	account := t.account(found, f)
+	account := t.account(found, t.desiredPaths(f))
 	return &account, nil
 }
 
@@ -117,16 +117,16 @@ func (t *Target) search(ctx context.Context, attribute, value string, matches fu
 	if _, refused := t.unfiltered.Load(attribute); f.filter && !refused {
 		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, collect)
 		if provision.CauseOf(err) != provision.Invalid {
-			return t.only(found, attribute, value, err)
+			return only(found, attribute, value, err)
 		}
 		t.unfiltered.Store(attribute, true)
 		found = nil
 	}
 	err = t.each(ctx, users, nil, collect)
-	return t.only(found, attribute, value, err)
+	return only(found, attribute, value, err)
 }
 
-func (t *Target) only(found []resource, attribute, value string, err error) (resource, error) {
+func only(found []resource, attribute, value string, err error) (resource, error) {
 	switch {
 	case err != nil:
 		return nil, err
@@ -145,7 +145,8 @@ func (t *Target) List(ctx context.Context, visit func(provision.Account) error) 
 	if err != nil {
 		return err
 	}
-	return t.each(ctx, users, nil, func(r resource) error { return visit(t.account(r, f)) })
+	paths := t.desiredPaths(f)
+	return t.each(ctx, users, nil, func(r resource) error { return visit(t.account(r, paths)) })
 }
 
 // Create implements provision.Target.
@@ -166,7 +167,7 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 	if err != nil {
 		return nil, err
 	}
-	account := t.account(made, f)
+	account := t.account(made, t.desiredPaths(f))
 	return &account, nil
 }
 
@@ -221,7 +222,7 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 	if err != nil {
 		return nil, err
 	}
-	account := t.account(after, f)
+	account := t.account(after, t.desiredPaths(f))
 	return &account, nil
 }
 
