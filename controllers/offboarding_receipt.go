@@ -37,6 +37,9 @@ func receiptName(member *v1alpha1.Member) string {
 // namespace that ends, the audit log alone tells of the deletion, and false is
 // returned. An error is worth another try.
 func (k *members) ensureReceipt(ctx context.Context, member *v1alpha1.Member) (bool, error) {
+	if namespaceEnds(ctx, k.Client, member.Namespace) {
+		return false, nil
+	}
 	name := client.ObjectKey{Namespace: member.Namespace, Name: receiptName(member)}
 	if err := k.Get(ctx, name, &v1alpha1.Offboarding{}); err == nil {
 		return true, nil

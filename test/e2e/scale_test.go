@@ -14,7 +14,9 @@ import (
 
 	. "github.com/onsi/gomega"
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
@@ -45,8 +47,24 @@ func (c *cluster) growTo(server *v1alpha1.IdentityServer, members int) {
 	p.reportMemory(when, systemNamespace, operatorPods)
 
 	start = time.Now()
-	p.remove()
+	p.removeMany()
 	summary.add(fmt.Sprintf("namespace with %d members deleted", members), "%.1f s", time.Since(start).Seconds())
+}
+
+// removeMany deletes the namespace of more members than the deletion guard lets
+// go: it stays until that is approved on its Tenant.
+func (p *place) removeMany() {
+	p.t.Helper()
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.namespace}}
+	p.Expect(p.k8s.Delete(p.t.Context(), space)).To(Succeed())
+	p.Eventually(func(g Gomega) {
+		g.Expect(p.k8s.Get(p.t.Context(), client.ObjectKeyFromObject(p.tenant), p.tenant)).To(Succeed())
+		stalled := apimeta.FindStatusCondition(p.tenant.Status.Conditions, v1alpha1.StalledCondition)
+		g.Expect(stalled).NotTo(BeNil())
+		g.Expect(stalled.Reason).To(Equal(v1alpha1.DeletionHeldReason))
+	}, manyPatience, glance).Should(Succeed())
+	p.kubectl("annotate", "tenant", p.tenant.Name, "-n", p.namespace, v1alpha1.ApproveDeletionsAnnotation+"=e2e", "--overwrite")
+	p.remove()
 }
 
 func (p *place) createMembers(members int) {
