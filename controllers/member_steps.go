@@ -50,21 +50,10 @@ func (s surroundings) findApp(ref directory.AppReference) (directory.App, bool) 
 // label, and the tenant's apps.
 func (k *members) gather(ctx context.Context, member *v1alpha1.Member, in *scope) (surroundings, error) {
 	var found surroundings
-	seen := map[string]bool{}
-	for _, match := range []client.MatchingFields{{byMember: member.Name}, {bySelector: hasSelector}} {
-		groups := &v1alpha1.GroupList{}
-		if err := k.List(ctx, groups, client.InNamespace(member.Namespace), match, client.UnsafeDisableDeepCopy); err != nil {
-			return found, err
-		}
-		for i := range groups.Items {
-			group := &groups.Items[i]
-			if group.Spec.TenantRef == member.Spec.TenantRef && !seen[group.Name] && group.DeletionTimestamp.IsZero() {
-				seen[group.Name] = true
-				found.groups = append(found.groups, directoryGroup(in.tenant.Slug, group))
-			}
-		}
-	}
 	var err error
+	if found.groups, err = groupsAround(ctx, k.Client, in.tenant.Slug, member); err != nil {
+		return found, err
+	}
 	found.apps, err = tenantApps(ctx, k.Client, in, member.Namespace)
 	return found, err
 }

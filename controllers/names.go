@@ -55,11 +55,13 @@ var specChanged = predicate.Or[client.Object](predicate.GenerationChangedPredica
 
 // finalizerLost passes an object whose finalizer somebody took, as kubectl
 // replace does: without it a deletion would leave it live in the IdP.
-var finalizerLost = predicate.Funcs{
-	UpdateFunc: func(e event.UpdateEvent) bool {
+var finalizerLost = lostFinalizer(v1alpha1.Finalizer)
+
+func lostFinalizer(name string) predicate.Funcs {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectNew.GetDeletionTimestamp().IsZero() &&
-			controllerutil.ContainsFinalizer(e.ObjectOld, v1alpha1.Finalizer) && !controllerutil.ContainsFinalizer(e.ObjectNew, v1alpha1.Finalizer)
-	},
+			controllerutil.ContainsFinalizer(e.ObjectOld, name) && !controllerutil.ContainsFinalizer(e.ObjectNew, name)
+	}}
 }
 
 // declared passes what an object's own controller acts on.

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -103,12 +104,41 @@ func (q *provisionQueue) lookAt(at time.Time) {
 	})
 }
 
+// Throttle pauses a target whose service asks to wait: as long as it says, else
+// longer each time until it answers. It returns the wait.
+func (q *provisionQueue) Throttle(target types.NamespacedName, wait time.Duration) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lanes[target]
+	if l == nil {
+		return max(wait, firstRetry)
+	}
+	now := time.Now()
+	if left := l.pausedUntil.Sub(now); wait <= 0 && left > 0 {
+		return left // told by a call that was under way
+	}
+	if wait <= 0 {
+		wait = min(firstRetry<<min(l.throttles, 10), longestThrottle)
+		wait += rand.N(wait / 4) // #nosec G404 -- it spreads load
+		l.throttles++
+	}
+	if until := now.Add(wait); until.After(l.pausedUntil) {
+		l.pausedUntil = until
+		q.lookAt(until)
+	}
+	return wait
+}
+
 // Answered tells that the service of a target answered, whatever it said.
 func (q *provisionQueue) Answered(target types.NamespacedName) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[target]
-	if l == nil || l.failures == 0 && l.allowed == l.limit {
+	if l == nil {
+		return
+	}
+	l.throttles = 0
+	if l.failures == 0 && l.allowed == l.limit {
 		return
 	}
 	l.failures, l.failingUntil, l.allowed = 0, time.Time{}, min(2*l.allowed, l.limit)

@@ -38,6 +38,8 @@ const (
 	leaverWorkers = 4
 	// longestPause of a target that does not answer.
 	longestPause = 30 * time.Second
+	// longestThrottle is the longest wait for a service that does not say how long.
+	longestThrottle = time.Minute
 )
 
 // class says how a request is queued.
@@ -95,6 +97,8 @@ type lane struct {
 	// pausedUntil is when the service takes calls again by its own word, and
 	// failingUntil when it is tried again.
 	pausedUntil, failingUntil time.Time
+	// throttles in a row that did not say how long to wait.
+	throttles int
 	// failures in a row, of different requests.
 	failures   int
 	lastFailed reconcile.Request
@@ -317,6 +321,23 @@ func (q *provisionQueue) Waiting(target types.NamespacedName) int {
 	if l == nil {
 		return 0
 	}
+	return l.count()
+}
+
+// waitingByTarget is Waiting of every target.
+func (q *provisionQueue) waitingByTarget() map[types.NamespacedName]int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[types.NamespacedName]int{}
+	for target, l := range q.lanes {
+		if target.Name != "" {
+			all[target] = l.count()
+		}
+	}
+	return all
+}
+
+func (l *lane) count() int {
 	n := l.working
 	for p := range l.waiting {
 		n += l.waiting[p].Len()

@@ -54,6 +54,9 @@ type lastStepper interface {
 	lastStep() string
 }
 
+// finalized is a kind whose objects have a finalizer of their own.
+type finalized interface{ finalizer() string }
+
 // forgetter is a kind that holds something for its objects, to drop when one
 // went without its finalizer.
 type forgetter interface {
@@ -105,6 +108,13 @@ func (r *reconciler[T]) Reconcile(ctx context.Context, request ctrl.Request) (re
 	return ctrl.Result{}, nil
 }
 
+func (r *reconciler[T]) finalizer() string {
+	if own, ok := r.kind.(finalized); ok {
+		return own.finalizer()
+	}
+	return v1alpha1.Finalizer
+}
+
 func (r *reconciler[T]) lastStep() string {
 	if stepper, ok := r.kind.(lastStepper); ok {
 		return stepper.lastStep()
@@ -114,7 +124,7 @@ func (r *reconciler[T]) lastStep() string {
 
 // delete retracts the object and lets it go; false means that status must say why not.
 func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Report) bool {
-	if !controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+	if !controllerutil.ContainsFinalizer(object, r.finalizer()) {
 		return true
 	}
 	note, err := r.kind.retract(ctx, object)
@@ -123,7 +133,12 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 	}
 	const message = "The object could not be taken out of the IdP yet; it is tried again until that succeeds or the IdentityServer is deleted."
 	held, isHeld := errors.AsType[*deletionHeldError](err)
+	told, isTold := errors.AsType[*outcomeError](err)
 	switch {
+	case isTold:
+		report.Add(told.outcome)
+		report.RequeueAfter(told.after)
+		return false
 	case isHeld:
 		report.Add(mustAct("", v1alpha1.DeletionHeldReason, held.message))
 		return false
@@ -143,7 +158,7 @@ func (r *reconciler[T]) delete(ctx context.Context, object T, report *status.Rep
 
 func (r *reconciler[T]) removeFinalizer(ctx context.Context, object T) error {
 	before := object.DeepCopyObject().(T)
-	controllerutil.RemoveFinalizer(object, v1alpha1.Finalizer)
+	controllerutil.RemoveFinalizer(object, r.finalizer())
 	return client.IgnoreNotFound(r.client.Patch(ctx, object, client.MergeFrom(client.Object(before))))
 }
 
@@ -217,11 +232,15 @@ func (r *reconciler[T]) tell(ctx context.Context, object T, eventType, reason, a
 // ensureFinalizer adds ours before anything is published. The patch returns the
 // server's object, so status fields must be set after it.
 func ensureFinalizer(ctx context.Context, c client.Client, object client.Object) error {
-	if controllerutil.ContainsFinalizer(object, v1alpha1.Finalizer) {
+	return ensureFinalizerNamed(ctx, c, object, v1alpha1.Finalizer)
+}
+
+func ensureFinalizerNamed(ctx context.Context, c client.Client, object client.Object, name string) error {
+	if controllerutil.ContainsFinalizer(object, name) {
 		return nil
 	}
 	before := object.DeepCopyObject().(client.Object)
-	controllerutil.AddFinalizer(object, v1alpha1.Finalizer)
+	controllerutil.AddFinalizer(object, name)
 	// The list of finalizers is replaced as a whole, so nobody else's may be lost.
 	return c.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -59,6 +59,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		return appSupport{publisher: shared, uncached: mgr.GetAPIReader(), newList: newList, kind: kind}
 	}
 	targets := newLiveTargets(options.Clock, wakers.provisioningTargets.wakeOne)
+	accounts := newAccounts(mgr.GetClient(), mgr.GetAPIReader(), targets, wakers, audit, options.Clock)
 	for _, controller := range []interface{ setup(ctrl.Manager) error }{
 		&identityServers{
 			Client: mgr.GetClient(), secrets: mgr.GetAPIReader(), servers: servers, embedded: options.Embedded, deployed: options.Deployed,
@@ -75,7 +76,10 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		&provisioningTargets{
 			publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, targets: targets, clock: options.Clock, lifetime: ctx,
 			runs: newRuns(ctx, options.Clock, wakers.provisioningTargets.wakeOne), make: options.Services,
+			desired: accounts.desired, waiting: accounts.queue.Waiting,
 		},
+		accounts,
+		&memberAccounts{gatherer: accounts.gatherer, targets: targets, workers: options.MemberWorkers},
 		&linkApps{appSupport: apps(admin.KindLinkApp, func() client.ObjectList { return &v1alpha1.LinkAppList{} }), wakers: wakers},
 	} {
 		if err := controller.setup(mgr); err != nil {

@@ -120,6 +120,12 @@ const (
 const (
 	// Finalizer keeps an object until the IdP has let it go.
 	Finalizer = "identity.tegata.dev/published"
+	// ProvisionedFinalizer keeps an Account until its account in the service is as
+	// it should be left.
+	ProvisionedFinalizer = "identity.tegata.dev/provisioned"
+	// CorrelationIDAnnotation is what an Account's account carries in the service
+	// to be found again. The operator writes it.
+	CorrelationIDAnnotation = "identity.tegata.dev/correlation-id"
 
 	// ResetPasswordAnnotation asks, at each new value, for a new temporary
 	// password or a new mailed link (O3.3, O3.5). Any text serves, for example

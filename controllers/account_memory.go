@@ -1,0 +1,69 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// settledFailures are what the last attempts of accounts ended with, where only
+// a person can help: the digest of what was tried.
+type settledFailures struct {
+	mu      sync.Mutex
+	digests map[types.NamespacedName]string
+}
+
+func (s *settledFailures) get(account types.NamespacedName) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.digests[account]
+}
+
+// set remembers a digest; an empty one forgets.
+func (s *settledFailures) set(account types.NamespacedName, digest string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if digest == "" {
+		delete(s.digests, account)
+		return
+	}
+	if s.digests == nil {
+		s.digests = map[types.NamespacedName]string{}
+	}
+	s.digests[account] = digest
+}
+
+// lateAccounts are those that this process made a short while ago, which the
+// service may not find yet.
+type lateAccounts struct {
+	mu     sync.Mutex
+	made   map[types.NamespacedName]time.Time
+	pruned time.Time
+}
+
+func (l *lateAccounts) note(account types.NamespacedName, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made == nil {
+		l.made = map[types.NamespacedName]time.Time{}
+	}
+	if now.Sub(l.pruned) > replicationDelay {
+		maps.DeleteFunc(l.made, func(_ types.NamespacedName, at time.Time) bool { return now.Sub(at) > replicationDelay })
+		l.pruned = now
+	}
+	l.made[account] = now
+}
+
+func (l *lateAccounts) lately(account types.NamespacedName, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, known := l.made[account]
+	return known && now.Sub(at) < replicationDelay
+}
