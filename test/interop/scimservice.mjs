@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A SCIM 2.0 service on scimmy, which keeps users and groups in memory. Options
-// come as JSON in argv[2]: token is the bearer token, patch tells whether PATCH
-// is taken. The first line of output is its address. It ends when its standard
-// input does.
+// come as JSON in argv[2]: token is the bearer token, the password of the user
+// tegata, and the secret of the OAuth client tegata, which gets tokens at
+// /oauth2/token; patch tells whether PATCH is taken. The first line of output is
+// its address. It ends when its standard input does.
 
 import { randomUUID } from "node:crypto";
 import express from "express";
@@ -71,10 +72,13 @@ SCIMMY.Resources.declare(SCIMMY.Resources.User, kept(users, ["userName", "extern
 SCIMMY.Resources.User.extend(SCIMMY.Schemas.EnterpriseUser);
 SCIMMY.Resources.declare(SCIMMY.Resources.Group, kept(groups, ["displayName", "externalId"], group));
 
+const basic = `Basic ${Buffer.from(`tegata:${options.token}`).toString("base64")}`;
+const given = new Set([basic, `Bearer ${options.token}`]);
+
 const routers = new SCIMMYRouters({
   type: "bearer",
   handler: (request) => {
-    if (request.header("authorization") !== `Bearer ${options.token}`) throw new Error("the token is wrong");
+    if (!given.has(request.header("authorization"))) throw new Error("the credentials are wrong");
     return "tegata";
   },
 });
@@ -101,6 +105,16 @@ function strict(request, response, next) {
 }
 
 const app = express();
+app.post("/oauth2/token", express.urlencoded({ extended: false }), (request, response) => {
+  // The ID and the secret of a client are form-encoded first (RFC 6749 section 2.3.1).
+  const [id, secret] = Buffer.from((request.header("authorization") ?? "").slice("Basic ".length), "base64").toString().split(":").map(decodeURIComponent);
+  if (id !== "tegata" || secret !== options.token || request.body.grant_type !== "client_credentials") {
+    return response.status(401).send({ error: "invalid_client" });
+  }
+  const token = randomUUID();
+  given.add(`Bearer ${token}`);
+  response.send({ access_token: token, token_type: "Bearer", expires_in: 3600, scope: request.body.scope });
+});
 app.use(express.json({ type: ["application/scim+json", "application/json"] }));
 app.use("/scim/v2", (request, response, next) => {
   response.setHeader("content-type", "application/scim+json");
