@@ -31,14 +31,17 @@ type Domain struct {
 	// Initial: it is the first one, which ends in onmicrosoft.com (in China
 	// partner.onmschina.cn) and cannot be federated.
 	Initial bool
-	// Default: new users are in it where nothing else is said.
+	// Default: new users are in it where nothing else is said. It cannot be federated.
 	Default bool
+	// Follows: a domain above it is in the tenant, whose log-in is its own too.
+	Follows bool
 }
 
 func domain(fields user) *Domain {
 	return &Domain{
 		Name: fields.text("id"), Federated: fields.text("authenticationType") == "Federated",
 		Verified: fields.flag("isVerified"), Initial: fields.flag("isInitial"), Default: fields.flag("isDefault"),
+		Follows: string(fields["isRoot"]) == "false",
 	}
 }
 
