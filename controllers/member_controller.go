@@ -49,6 +49,7 @@ func (k *members) setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(k.ofGroup), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.SAMLApp{}, handler.EnqueueRequestsFromMapFunc(k.ofApp), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.LinkApp{}, handler.EnqueueRequestsFromMapFunc(k.ofApp), builder.WithPredicates(specChanged)).
+		Watches(&v1alpha1.Account{}, k.onAccount()).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(k.ofSecret)).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(k.ofConfigMap)).
 		WatchesRawSource(k.wakers.members).
@@ -134,6 +135,10 @@ func (k *members) attempt(ctx context.Context, member *v1alpha1.Member, report *
 	in := k.find(ctx, member, report)
 	if in == nil {
 		member.Status.State = v1alpha1.MemberNotPublished
+		return
+	}
+	if err := k.observeFailures(ctx, member); err != nil {
+		report.Add(readFailed("The accounts", err))
 		return
 	}
 	image, imageOK := readImage(ctx, k.uncached, member.Namespace, member.Spec.Image, "spec.image", report)
