@@ -332,7 +332,9 @@ func TestOptions(t *testing.T) {
 		"HTTP client":       func(o *Options) { o.HTTP = nil },
 		"no property":       func(o *Options) { o.Attributes = []provision.Attribute{{Name: "a.b", Value: "c"}} },
 		"remove it":         func(o *Options) { o.Attributes = []provision.Attribute{{Name: "mail", Value: "c"}} },
-		"twice":             func(o *Options) { o.Attributes = []provision.Attribute{{Name: "a", Value: "c"}, {Name: "a", Value: "d"}} },
+		"twice": func(o *Options) {
+			o.Attributes = []provision.Attribute{{Name: "a", Value: "c"}, {Name: "a", Value: "d"}}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{URL: "https://mdm.example.com/api", Token: "secret", HTTP: target(t, httptest.NewServer(http.NotFoundHandler()), nil).http}
