@@ -166,7 +166,7 @@ func run(ctx context.Context, o options, log logr.Logger) error {
 	if err := controllers.SetupWithManager(ctx, mgr, controllers.Options{Embedded: launcher, Deployed: pods, MemberWorkers: o.memberWorkers}); err != nil {
 		return err
 	}
-	for _, collector := range []prometheus.Collector{certificateCollector{mgr.GetClient(), log}, metadataCollector{mgr.GetClient(), log}, targetCollector{mgr.GetClient(), log}} {
+	for _, collector := range []prometheus.Collector{certificateCollector{mgr.GetClient(), log}, deletionCollector{mgr.GetClient(), log}, metadataCollector{mgr.GetClient(), log}, targetCollector{mgr.GetClient(), log}} {
 		if err := metrics.Registry.Register(collector); err != nil {
 			return err
 		}
