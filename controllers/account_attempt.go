@@ -25,10 +25,6 @@ import (
 	"tegata.dev/tegata/internal/status"
 )
 
-// replicationDelay is how long a service may not find what it has just made
-// (facts of Microsoft Graph: up to two minutes).
-const replicationDelay = 5 * time.Minute
-
 // accountAttempt is one attempt to make an account what it should be.
 //
 // A crash at any point loses nothing and makes nothing twice: what the account
@@ -44,6 +40,8 @@ type accountAttempt struct {
 	owner  owner
 	// pending: the member is not live in the IdP yet.
 	pending bool
+	// lag is how long the service may not find what it has just made.
+	lag time.Duration
 	// mark is not 0 where the account has to be compared though nothing changed here.
 	mark uint64
 	// unseen: something that cannot be found stands in the way.
@@ -163,7 +161,7 @@ func (a *accountAttempt) find(ctx context.Context, correlationID string) (found 
 		if found != nil || err != nil {
 			return found, true, err
 		}
-		if a.made.lately(a.name, a.clock()) {
+		if a.made.lately(a.name, a.clock(), a.lag) {
 			return nil, true, &provision.Error{Cause: provision.NotFound,
 				Message: "The service does not find the account, which it had a short while ago; it is looked for again."}
 		}
@@ -207,7 +205,7 @@ func (a *accountAttempt) carryOut(ctx context.Context, found *provision.Account,
 		return done{}, err
 	}
 	if decision.Action == provision.Create || decision.Action == provision.Restore {
-		a.made.note(a.name, a.clock())
+		a.made.note(a.name, a.clock(), a.lag)
 	}
 	return done{action: decision.Action, account: *now, changes: decision.Changes}, nil
 }

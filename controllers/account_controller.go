@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -142,6 +143,9 @@ func (k *accounts) begin(ctx context.Context, account *v1alpha1.Account) (*accou
 		a.live.service = nil // of a former target of that name
 	}
 	if a.live.service != nil {
+		if lagging, ok := a.live.service.(provision.LaggingTarget); ok {
+			a.lag = lagging.ReplicationDelay()
+		}
 		a.live.service = &observedService{Target: a.live.service, accounts: k, live: a.live, request: reconcile.Request{NamespacedName: a.name}}
 	}
 	a.owner, err = k.owner(ctx, target, account)

@@ -40,30 +40,38 @@ func (s *settledFailures) set(account types.NamespacedName, digest string) {
 	s.digests[account] = digest
 }
 
-// lateAccounts are those that this process made a short while ago, which the
-// service may not find yet.
+// lateAccounts are those that this process made a short while ago, which their
+// services may not find yet.
 type lateAccounts struct {
 	mu     sync.Mutex
 	made   map[types.NamespacedName]time.Time
 	pruned time.Time
 }
 
-func (l *lateAccounts) note(account types.NamespacedName, now time.Time) {
+// note remembers that an account was made, where its service lags.
+func (l *lateAccounts) note(account types.NamespacedName, now time.Time, lag time.Duration) {
+	if lag <= 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.made == nil {
 		l.made = map[types.NamespacedName]time.Time{}
 	}
-	if now.Sub(l.pruned) > replicationDelay {
-		maps.DeleteFunc(l.made, func(_ types.NamespacedName, at time.Time) bool { return now.Sub(at) > replicationDelay })
+	if now.Sub(l.pruned) > lag {
+		maps.DeleteFunc(l.made, func(_ types.NamespacedName, at time.Time) bool { return now.Sub(at) > longestLag })
 		l.pruned = now
 	}
 	l.made[account] = now
 }
 
-func (l *lateAccounts) lately(account types.NamespacedName, now time.Time) bool {
+// lately tells that an account was made within the lag of its service.
+func (l *lateAccounts) lately(account types.NamespacedName, now time.Time, lag time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, known := l.made[account]
-	return known && now.Sub(at) < replicationDelay
+	return known && now.Sub(at) < lag
 }
+
+// longestLag bounds what is remembered.
+const longestLag = time.Hour

@@ -114,7 +114,7 @@ func (a *accountAttempt) fresh() bool {
 	if fields.Error != nil && fields.Error.Cause == string(provision.Conflict) {
 		since = fields.Error.Since.Time
 	}
-	return a.clock().Sub(since) < replicationDelay
+	return a.clock().Sub(since) < a.lag
 }
 
 // fails writes the failure; its beginning goes into the audit log.

@@ -47,6 +47,12 @@ type Target interface {
 	Restore(ctx context.Context, current Account) (*Account, error)
 }
 
+// LaggingTarget is a Target that may not find for a while what it has just made.
+type LaggingTarget interface {
+	// ReplicationDelay is how long that may take.
+	ReplicationDelay() time.Duration
+}
+
 // DeviceTarget is a Target that knows devices (O14).
 type DeviceTarget interface {
 	// Devices visits every managed device, and returns nil only after the last one.
