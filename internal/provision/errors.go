@@ -49,6 +49,9 @@ type Error struct {
 	Property string
 	// Message says what happened and what to do; whole sentences.
 	Message string
+	// Said is what the service itself said, as far as it is kept; may be empty, and
+	// part of Message already.
+	Said string
 	// RequestID is the service's ID of the call; may be empty.
 	RequestID string
 	// RetryAfter is how long the service asks to wait; 0 where it does not say.

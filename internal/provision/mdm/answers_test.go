@@ -92,11 +92,11 @@ func TestAnswersThatAreNoneOfTheContract(t *testing.T) {
 		"still active":               {200, hana, disable, "active still"},
 		"no user":                    {200, ``, disable, "another form"},
 		"odd service":                {200, `[]`, check, "says of itself"},
-		"bad request":                {400, `{"code":"bad_request","detail":"Unknown parameter."}`, list, "It says: Unknown parameter."},
+		"bad request":                {400, `{"code":"bad_request","detail":"Unknown parameter."}`, list, "(The service says: Unknown parameter.)"},
 		"no reason":                  {422, ``, disable, "no reason"},
 		"another's conflict":         {409, `{"code":"BUSY"}`, disable, "no reason that its contract has"},
 		"failed":                     {500, `{"code":"internal"}`, disable, "failed with status 500"},
-		"maintained, and says so":    {503, `{"code":"unavailable","title":"Maintenance until 05:00"}`, disable, "It says: Maintenance until 05:00."},
+		"maintained, and says so":    {503, `{"code":"unavailable","title":"Maintenance until 05:00"}`, disable, "(The service says: Maintenance until 05:00)"},
 		"refused by another service": {401, ``, disable, "refuses the token"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestAnswersThatAreNoneOfTheContract(t *testing.T) {
 			}
 			e := refusal(t, err, cause)
 			g.Expect(e.Message).To(ContainSubstring(test.says))
-			g.Expect(e.Message).To(MatchRegexp(`^[A-Z].*\.$`))
+			g.Expect(e.Message).To(MatchRegexp(`^[A-Z].*[.)]$`))
 		})
 	}
 }
@@ -144,7 +144,7 @@ func TestWhatServicesSayIsBounded(t *testing.T) {
 	g := NewWithT(t)
 	made := saying(t, 409, `{"code":"device_enrolled","detail":"token mdm-token\n\u0000`+strings.Repeat("長", 5000)+`","devices":["a","b\n","c","d","e","f","g"]}`)
 	e := refusal(t, made.Delete(t.Context(), provision.Account{ExternalID: "1"}), provision.DeviceEnrolled)
-	g.Expect(e.Message).To(And(ContainSubstring("namely a, b, c, d, e:"), ContainSubstring("It says: token (hidden) 長"), Not(ContainSubstring("mdm-token")), Not(ContainSubstring("\n"))))
+	g.Expect(e.Message).To(And(ContainSubstring("namely a, b, c, d, e:"), ContainSubstring("The service says: token (hidden) 長"), Not(ContainSubstring("mdm-token")), Not(ContainSubstring("\n"))))
 	g.Expect(utf8.RuneCountInString(e.Message)).To(BeNumerically("<", 800))
 }
 

@@ -101,11 +101,8 @@ func (t *Target) refused(response *client.Response) error {
 	if said == "" {
 		said = p.Title
 	}
-	if said = t.without(printable(said, maxDetail)); said != "" {
-		e.Message += " It says: " + said
-		if !strings.ContainsAny(said[len(said)-1:], ".!?)") {
-			e.Message += "."
-		}
+	if e.Said = t.without(printable(said, maxDetail)); e.Said != "" {
+		e.Message += fmt.Sprintf(" (The service says: %s)", e.Said)
 	}
 	return e
 }

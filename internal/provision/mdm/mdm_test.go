@@ -160,7 +160,7 @@ func TestFourFailures(t *testing.T) {
 	_, err := s.Create(t.Context(), taro)
 	e := refusal(t, err, provision.LicenseLimit)
 	g.Expect(e.Code).To(Equal("user_license_exhausted"))
-	g.Expect(e.Message).To(And(ContainSubstring("no user licence left"), ContainSubstring("buy one"), HaveSuffix("It says: All 1 licences are used.")))
+	g.Expect(e.Message).To(And(ContainSubstring("no user licence left"), ContainSubstring("buy one"), HaveSuffix("(The service says: All 1 licences are used.)")))
 	g.Expect(e.RequestID).NotTo(BeEmpty())
 	s.service.SetLicenses(0)
 
@@ -176,7 +176,7 @@ func TestFourFailures(t *testing.T) {
 	_, err = s.Create(t.Context(), s.desire(t, member))
 	e = refusal(t, err, provision.Invalid)
 	g.Expect([]string{e.Code, e.Property}).To(Equal([]string{"character_not_allowed", "phoneticGivenName"}))
-	g.Expect(e.Message).To(And(ContainSubstring("“①” (U+2460) in phoneticGivenName"), ContainSubstring("write it otherwise in the Member"), HaveSuffix("使用できない文字が含まれています。.")))
+	g.Expect(e.Message).To(And(ContainSubstring("“①” (U+2460) in phoneticGivenName"), ContainSubstring("write it otherwise in the Member"), HaveSuffix("(The service says: 使用できない文字が含まれています。)")))
 
 	phone := s.service.AddDevice(double.Device{Name: "花子のPixel", Platform: "Android 16", Managed: true, OwnerID: hana.ExternalID})
 	e = refusal(t, s.Delete(t.Context(), *hana), provision.DeviceEnrolled)

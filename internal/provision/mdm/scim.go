@@ -8,8 +8,8 @@ package mdm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
-	"strings"
 
 	"tegata.dev/tegata/internal/provision"
 )
@@ -47,7 +47,7 @@ func (s SCIM) Delete(ctx context.Context, current provision.Account) error {
 		return err
 	}
 	// A conflict of a deletion can only be with what depends on the user.
-	if e.Cause == provision.Conflict || ofDevices.MatchString(detail(e)) {
+	if e.Cause == provision.Conflict || ofDevices.MatchString(e.Said) {
 		return as(e, provision.DeviceEnrolled, "The user cannot be deleted from the MDM, most likely as a device is enrolled for it (Android Enterprise): release the device there, or set spec.deletionPolicy of the ProvisioningTarget to Disable. It is tried again at the next sync.")
 	}
 	return err
@@ -56,7 +56,7 @@ func (s SCIM) Delete(ctx context.Context, current provision.Account) error {
 // ofMDM tells a refusal for want of a licence.
 func ofMDM(err error) error {
 	e, ok := errors.AsType[*provision.Error](err)
-	if !ok || !refuses(e.Cause) || !ofLicenses.MatchString(detail(e)) {
+	if !ok || !refuses(e.Cause) || !ofLicenses.MatchString(e.Said) {
 		return err
 	}
 	return as(e, provision.LicenseLimit, problem{Code: licenseExhausted}.message())
@@ -67,20 +67,12 @@ func refuses(cause provision.Cause) bool {
 	return cause == provision.Conflict || cause == provision.Invalid || cause == provision.Forbidden
 }
 
-// said is before what a service itself says, in the messages of internal/provision/scim.
-const said = " It says: "
-
-func detail(e *provision.Error) string {
-	_, detail, _ := strings.Cut(e.Message, said)
-	return detail
-}
-
 // as is an error of another cause, with what the service says.
 func as(e *provision.Error, cause provision.Cause, message string) error {
 	told := *e
 	told.Cause, told.Message, told.Property = cause, message, ""
-	if detail := detail(e); detail != "" {
-		told.Message += said + detail
+	if e.Said != "" {
+		told.Message += fmt.Sprintf(" (The service says: %s)", e.Said)
 	}
 	return &told
 }

@@ -52,12 +52,12 @@ func TestRefusalsBySCIM(t *testing.T) {
 		want  provision.Cause
 		tells string
 	}{
-		"licence":                {create, provision.Forbidden, "No license left.", provision.LicenseLimit, "It says: No license left."},
+		"licence":                {create, provision.Forbidden, "No license left.", provision.LicenseLimit, "(The service says: No license left.)"},
 		"licence, in Japanese":   {update, provision.Invalid, "ライセンス数の上限です", provision.LicenseLimit, "no user licence left"},
 		"mail":                   {create, provision.Conflict, "The mail is in use.", provision.Conflict, "Refused."},
 		"character":              {create, provision.Invalid, "givenName has ①.", provision.Invalid, "Refused."},
 		"device":                 {remove, provision.Invalid, "A device is enrolled.", provision.DeviceEnrolled, "release the device"},
-		"device, in Japanese":    {remove, provision.Forbidden, "端末が登録されています", provision.DeviceEnrolled, "It says: 端末"},
+		"device, in Japanese":    {remove, provision.Forbidden, "端末が登録されています", provision.DeviceEnrolled, "(The service says: 端末"},
 		"something depends":      {remove, provision.Conflict, "", provision.DeviceEnrolled, "most likely"},
 		"permission to delete":   {remove, provision.Forbidden, "Read only.", provision.Forbidden, "Refused."},
 		"down, speaks of device": {remove, provision.Unavailable, "device service down", provision.Unavailable, "Refused."},
@@ -65,10 +65,7 @@ func TestRefusalsBySCIM(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			below := &provision.Error{Cause: test.cause, Code: "409", RequestID: "7", Message: "Refused."}
-			if test.says != "" {
-				below.Message += said + test.says
-			}
+			below := &provision.Error{Cause: test.cause, Code: "409", RequestID: "7", Message: "Refused.", Said: test.says}
 			e := refusal(t, test.do(SCIM{failing{err: below}}), test.want)
 			g.Expect(e.Message).To(ContainSubstring(test.tells))
 			g.Expect([]string{e.Code, e.RequestID}).To(Equal([]string{"409", "7"}))
@@ -107,6 +104,6 @@ func TestRefusalsOfASCIMService(t *testing.T) {
 	desired, err := s.Desire(hanako())
 	g.Expect(err).NotTo(HaveOccurred())
 	_, err = s.Create(t.Context(), desired)
-	g.Expect(refusal(t, err, provision.LicenseLimit).Message).To(HaveSuffix("It says: ライセンスがありません"))
-	g.Expect(refusal(t, s.Delete(t.Context(), provision.Account{ExternalID: "1"}), provision.DeviceEnrolled).Message).To(HaveSuffix("It says: Android Enterprise device enrolled"))
+	g.Expect(refusal(t, err, provision.LicenseLimit).Message).To(HaveSuffix("(The service says: ライセンスがありません)"))
+	g.Expect(refusal(t, s.Delete(t.Context(), provision.Account{ExternalID: "1"}), provision.DeviceEnrolled).Message).To(HaveSuffix("(The service says: Android Enterprise device enrolled)"))
 }

@@ -98,6 +98,7 @@ func (t *Target) failure(q request, a answer) error {
 		e.Code = outdated
 	}
 	if detail := t.options.Authentication.without(r.detail); detail != "" {
+		e.Said = detail
 		e.Message += fmt.Sprintf(" (The service says: %s)", detail)
 	}
 	return e
