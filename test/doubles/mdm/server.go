@@ -143,8 +143,10 @@ func (s *Server) answer(c *call) answer {
 	path, within := strings.CutPrefix(c.path, Path)
 	id, one := strings.CutPrefix(path, "/users/")
 	switch {
-	case !within || !utf8.Valid(c.body):
+	case !within:
 		return refuse(http.StatusNotFound, "not_found", "There is nothing here.")
+	case !utf8.Valid(c.body):
+		return refuse(http.StatusBadRequest, "bad_request", "The body is not UTF-8.")
 	case c.method == http.MethodGet && path == "/service" && !s.options.Silent:
 		return s.service(c)
 	case c.method == http.MethodGet && path == "/users":
