@@ -9,10 +9,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +36,27 @@ func (t *Target) authorization(ctx context.Context) (string, error) {
 	default:
 		return "Bearer " + string(a.Bearer), nil
 	}
+}
+
+// expires is when a bearer token ends that is a JWT and says so (RFC 7519 section
+// 4.1.4); zero for all others.
+func (s Secret) expires() time.Time {
+	parts := strings.Split(string(s), ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}
+	}
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	// Beyond the year 9999 no time can be told.
+	if json.Unmarshal(payload, &claims) != nil || claims.Expires <= 0 || claims.Expires > 253402300799 {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Expires), 0).UTC()
 }
 
 // tokens gets access tokens by client credentials, and keeps one while it is valid.

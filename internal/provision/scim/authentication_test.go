@@ -7,6 +7,7 @@ package scim
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -66,6 +67,30 @@ func TestSecretsAreNotShown(t *testing.T) {
 		g.Expect(fmt.Sprintf(verb, *o.Authentication.OAuth)).NotTo(ContainSubstring(secret))
 	}
 	g.Expect(o.Authentication.without("a " + secret + " b")).To(Equal("a (hidden) b"))
+}
+
+func TestTokensThatEnd(t *testing.T) {
+	jwt := func(payload string) Secret {
+		return Secret("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2ln")
+	}
+	for name, test := range map[string]struct {
+		token Secret
+		want  time.Time
+	}{
+		"told":        {jwt(`{"exp":1798761600}`), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"a decimal":   {jwt(`{"exp":1798761600.5}`), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"not told":    {jwt(`{"sub":"x"}`), time.Time{}},
+		"a text":      {jwt(`{"exp":"1798761600"}`), time.Time{}},
+		"never":       {jwt(`{"exp":1e300}`), time.Time{}},
+		"before time": {jwt(`{"exp":-1}`), time.Time{}},
+		"no JSON":     {jwt(`exp`), time.Time{}},
+		"no base64":   {"a.!.b", time.Time{}},
+		"opaque":      {"xoxp-1234", time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(test.token.expires()).To(Equal(test.want))
+		})
+	}
 }
 
 func TestBasic(t *testing.T) {

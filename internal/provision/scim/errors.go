@@ -94,6 +94,13 @@ func (t *Target) failure(q request, a answer) error {
 		e.Code = strconv.Itoa(a.status)
 	}
 	e.Cause, e.Message = classify(q, a.status, r.scimType)
+	if q.method == http.MethodDelete && e.Cause == provision.Conflict {
+		// Nothing can be taken by somebody who goes: something there holds on to the account.
+		e.Message = "The service does not delete it while something there depends on it, such as an enrolled device; remove that there, or set deletionPolicy to Disable."
+		if len(t.options.Roles) > 0 {
+			e.Cause = provision.DeviceEnrolled
+		}
+	}
 	if a.status == http.StatusPreconditionFailed {
 		e.Code = outdated
 	}

@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/provision"
 )
 
@@ -114,6 +115,22 @@ func TestCauses(t *testing.T) {
 			g.Expect(refused.RetryAfter).To(Equal(7 * time.Second))
 			g.Expect(refused.RequestID).To(Equal("5f7a-1"))
 		})
+	}
+}
+
+func TestADeletionThatIsRefused(t *testing.T) {
+	for cause, roles := range map[provision.Cause]map[directory.Role]string{provision.Conflict: nil, provision.DeviceEnrolled: {directory.RoleStaff: "general"}} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodDelete {
+				refuse(w, http.StatusConflict, "", "a device is enrolled")
+			}
+			return r.Method == http.MethodDelete
+		}
+		err := newTarget(t, address, func(o *Options) { o.Roles = roles }).Delete(t.Context(), provision.Account{ExternalID: "1"})
+		g.Expect(provision.CauseOf(err)).To(Equal(cause))
+		g.Expect(err).To(MatchError(ContainSubstring("such as an enrolled device")))
 	}
 }
 

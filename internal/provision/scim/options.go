@@ -45,7 +45,7 @@ type Options struct {
 	UserName string
 	// Attributes fill properties by their paths, and go before the defaults.
 	Attributes []provision.Attribute
-	// Roles are the service's words for member roles, as an MDM has them (O7.3).
+	// Roles are the service's words for member roles (O7.3); only an MDM has them.
 	// They are what the field role stands for. Where no attribute has that field,
 	// they go to the primary one of roles, if the service's schema lists roles.
 	Roles map[directory.Role]string

@@ -72,7 +72,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 	if _, err := t.page(ctx, users, nil, 1, 1); err != nil {
 		return provision.Findings{}, err
 	}
-	return provision.Findings{Remarks: t.remarks(f)}, nil
+	return provision.Findings{CredentialExpires: t.options.Authentication.Bearer.expires(), Remarks: t.remarks(f)}, nil
 }
 
 // request is a call of the service.
