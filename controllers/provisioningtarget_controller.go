@@ -8,6 +8,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -48,6 +50,8 @@ type provisioningTargets struct {
 	lifetime context.Context
 	// make makes a service from what the spec names.
 	make func(ServiceOptions) (provision.Target, error)
+	// events tell what became of a domain's log-in.
+	events events.EventRecorder
 	// desired is the account that somebody should have; nil for nobody.
 	desired func(ctx context.Context, live liveTarget, account *v1alpha1.Account) (*provision.Desired, error)
 	// waiting is how many changes wait for a target's service.
@@ -63,13 +67,14 @@ func (k *provisioningTargets) newObject() *v1alpha1.ProvisioningTarget {
 func (k *provisioningTargets) lastStep() string { return v1alpha1.SyncedCondition }
 
 func (k *provisioningTargets) setup(mgr ctrl.Manager) error {
+	k.events = mgr.GetEventRecorder("provisioningtarget-controller")
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("provisioningtarget").
 		For(&v1alpha1.ProvisioningTarget{}, builder.WithPredicates(predicate.Or[client.Object](declared, targetAsked))).
 		Watches(&v1alpha1.ProvisioningTarget{}, handler.EnqueueRequestsFromMapFunc(k.ofEntra), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(networksChanged)).
-		Watches(&v1alpha1.SAMLApp{}, handler.EnqueueRequestsFromMapFunc(k.ofOne), builder.WithPredicates(createdOrDeleted)).
+		Watches(&v1alpha1.SAMLApp{}, handler.EnqueueRequestsFromMapFunc(k.ofOne), builder.WithPredicates(predicate.Or[client.Object](specChanged, answerChanged))).
 		Watches(&v1alpha1.Group{}, handler.Funcs{
 			CreateFunc: func(ctx context.Context, e event.CreateEvent, q workQueue) { k.onGroup(ctx, e.Object, q) },
 			DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workQueue) { k.onGroup(ctx, e.Object, q) },
@@ -89,7 +94,7 @@ func (k *provisioningTargets) setup(mgr ctrl.Manager) error {
 		WatchesRawSource(k.wakers.provisioningTargets).
 		WithOptions(controllerOptions(4)).
 		Complete(&reconciler[*v1alpha1.ProvisioningTarget]{
-			client: k.Client, events: mgr.GetEventRecorder("provisioningtarget-controller"), kind: k,
+			client: k.Client, events: k.events, kind: k,
 		})
 }
 
@@ -317,8 +322,9 @@ func (k *provisioningTargets) retract(ctx context.Context, target *v1alpha1.Prov
 	if err := k.DeleteAllOf(ctx, &v1alpha1.Account{}, client.InNamespace(name.Namespace), client.MatchingFields{byTarget: name.Name}); err != nil {
 		return "", err
 	}
+	federation := federationLeft(target)
 	if left == 0 {
-		return "", nil
+		return federation, nil
 	}
-	return fmt.Sprintf("Let go: %d accounts stay in the service as they are; whoever runs the service may delete them there.", left), nil
+	return strings.TrimSpace(federation + " " + fmt.Sprintf("Let go: %d accounts stay in the service as they are; whoever runs the service may delete them there.", left)), nil
 }

@@ -66,6 +66,8 @@ type runState struct {
 	synced *syncResult
 	// groups is what the last sync of groups found.
 	groups groupsResult
+	// federation is what the last look at the domain found.
+	federation federationResult
 }
 
 // syncResult is what a sync of all accounts found.
@@ -92,6 +94,8 @@ type runReport struct {
 	findings provision.Findings
 	synced   *syncResult
 	groups   *groupsResult
+	// federation is nil where the domain was not looked at.
+	federation *federationResult
 }
 
 // run does something at a service. Its report counts although it failed.
@@ -161,6 +165,9 @@ func (s *runState) take(report runReport, err error, now time.Time) {
 	}
 	if report.groups != nil {
 		s.groups = *report.groups
+	}
+	if report.federation != nil {
+		s.federation = *report.federation
 	}
 	if err == nil {
 		s.failure, s.failures, s.retryAt = nil, 0, time.Time{}

@@ -116,6 +116,8 @@ type moment struct {
 	asked   string
 	wanted  *wantedGroups
 	pausing bool
+	// federation is nil where the domain's log-in is none of ours.
+	federation *wantedFederation
 }
 
 // operate decides whether a target's service can be used, begins what is due,
@@ -132,13 +134,19 @@ func (k *provisioningTargets) operate(ctx context.Context, target *v1alpha1.Prov
 	if err == nil {
 		wanted, err = k.wantedOf(ctx, target, in, accounts)
 	}
+	var federation *wantedFederation
+	if err == nil {
+		federation, err = k.federationOf(ctx, target, in, accounts)
+	}
 	if err != nil {
 		report.Add(readFailed("The target's accounts", err))
 		return k.targets.get(live.name).service != nil
 	}
 	m := k.look(target, live, when, accounts, wanted)
+	m.federation = federation
 	k.begin(target, in, live, m)
 	k.observe(target, live, m)
+	k.tellFederation(ctx, target, observeFederation(target, m))
 	outcome := m.outcome(target)
 	report.Add(outcome)
 	k.wakeInTime(report, m)
@@ -184,11 +192,14 @@ func (k *provisioningTargets) begin(target *v1alpha1.ProvisioningTarget, in *sco
 	if m.wanted != nil && (w.everything || m.wanted.digest != m.state.groups.digest) {
 		w.groups = m.wanted
 	}
+	if w.everything || m.federationDue() {
+		w.federation = m.federation
+	}
 	if m.suspended {
 		k.runs.halt(live.name)
 		return
 	}
-	if m.pausing || m.state.checked && !w.everything && w.groups == nil {
+	if m.pausing || m.state.checked && !w.everything && w.groups == nil && w.federation == nil {
 		return
 	}
 	k.runs.start(live.name, live.fingerprint, m.asked, k.runOf(w))
@@ -232,7 +243,7 @@ func (k *provisioningTargets) observe(target *v1alpha1.ProvisioningTarget, live 
 
 // wakeInTime asks for the next look.
 func (k *provisioningTargets) wakeInTime(report *status.Report, m moment) {
-	for _, at := range []time.Time{m.due, m.state.retryAt, m.trouble.throttledUntil, m.state.findings.CredentialExpires.Add(-expiryWarning)} {
+	for _, at := range []time.Time{m.due, m.state.retryAt, m.trouble.throttledUntil, m.state.federation.due(), m.state.findings.CredentialExpires.Add(-expiryWarning)} {
 		if at.After(m.now) {
 			report.RequeueAfter(at.Sub(m.now))
 		}
@@ -279,6 +290,9 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		return status.Outcome{Verdict: status.Retries, Reason: v1alpha1.AccountsFailedReason, Message: fmt.Sprintf("%d accounts are not as declared yet; they are tried again.", m.tally.failed)}
 	case m.tally.pending() > 0:
 		return waits(v1alpha1.SyncingReason, "Changes to the service are under way.")
+	}
+	if outcome, stands := federationOutcome(target); stands {
+		return outcome
 	}
 	return m.synced()
 }

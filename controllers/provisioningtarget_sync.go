@@ -36,6 +36,8 @@ type work struct {
 	everything bool
 	request    string
 	groups     *wantedGroups
+	// federation is nil where the domain is not looked at.
+	federation *wantedFederation
 }
 
 // runOf makes a run of work. Failures of credentials pause the target.
@@ -74,6 +76,9 @@ func (k *provisioningTargets) do(ctx context.Context, w work) (runReport, error)
 	}
 	if w.groups != nil {
 		report.groups, err = syncGroups(ctx, w)
+	}
+	if w.federation != nil && err == nil {
+		report.federation, err = k.federate(ctx, w)
 	}
 	return report, err
 }
@@ -150,9 +155,6 @@ func (k *provisioningTargets) differs(ctx context.Context, live liveTarget, acco
 		return false // it was looked at meanwhile
 	case account.Status.State == v1alpha1.AccountFailed:
 		return true
-	}
-	if k.desired == nil {
-		return id == ""
 	}
 	desired, err := k.desired(ctx, live, account)
 	if err != nil {

@@ -85,6 +85,8 @@ const (
 	AccountsFailedReason = "AccountsFailed"
 	// DeletionHeldReason: the deletion guard waits for approval.
 	DeletionHeldReason = "DeletionHeld"
+	// FederationBlockedReason: a domain is not federated, as that would cut people off; the message says what to do.
+	FederationBlockedReason = "FederationBlocked"
 	// UnmanagedReason: no member accounts for the account.
 	UnmanagedReason = "Unmanaged"
 	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.
@@ -113,6 +115,8 @@ const (
 	ReleasedReason = "Released"
 	// CertificatesChangedReason: a service provider has other certificates than before.
 	CertificatesChangedReason = "CertificatesChanged"
+	// FederationChangedReason: Microsoft sends the users of a domain here to log in, or no longer.
+	FederationChangedReason = "FederationChanged"
 	// TemporaryPasswordIssuedReason: a Secret with a temporary password was written.
 	TemporaryPasswordIssuedReason = "TemporaryPasswordIssued" // #nosec G101 -- an event's name
 )

@@ -575,6 +575,15 @@ type DeviceCounts struct {
 // +kubebuilder:validation:Enum=Managed;Preparing;Federated;Blocked;Reverting
 type FederationState string
 
+// The states.
+const (
+	FederationManaged   FederationState = "Managed"
+	FederationPreparing FederationState = "Preparing"
+	FederationFederated FederationState = "Federated"
+	FederationBlocked   FederationState = "Blocked"
+	FederationReverting FederationState = "Reverting"
+)
+
 // FederationStatus tells how the log-in of a domain is.
 type FederationStatus struct {
 	// state is Managed (by Microsoft), Preparing (immutable IDs are being set),
@@ -594,7 +603,7 @@ type FederationStatus struct {
 	// +kubebuilder:validation:MaxLength=255
 	ID string `json:"id,omitempty"`
 
-	// issuer that Microsoft expects.
+	// issuer that Microsoft expects, or is about to be told.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024

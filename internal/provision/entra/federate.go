@@ -24,7 +24,9 @@ type FederationOutcome struct {
 
 // Federate brings the log-in of a domain nearer to a wish, by one or a few
 // steps. The outcome counts although there is an error: it tells how far it came.
-// What was written is not read again: Graph may not show it yet.
+// What was written is not read again: Graph may not show it yet. A federation is
+// made only where its issuer is known from before: the outcome's step is
+// CreateStep, with no error, where the caller has to remember the issuer first.
 func (t *Target) Federate(ctx context.Context, w Wish) (FederationOutcome, error) {
 	var o FederationOutcome
 	facts, err := t.facts(ctx, w)
@@ -34,6 +36,10 @@ func (t *Target) Federate(ctx context.Context, w Wish) (FederationOutcome, error
 	for {
 		o.Existing, o.Plan = facts.Existing, NextStep(w, facts)
 		if o.Step == "" {
+			return o, nil
+		}
+		if o.Step == CreateStep && w.KnownIssuer != w.Issuer {
+			// An answer that is lost must not leave a federation that nobody knows of.
 			return o, nil
 		}
 		if facts.Existing, err = t.step(ctx, w, o); err != nil {

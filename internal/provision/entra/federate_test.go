@@ -35,7 +35,7 @@ func federating(t *testing.T) (*site, Wish, *provision.Account) {
 		return base64.StdEncoding.EncodeToString(block.Bytes)
 	}
 	return s, Wish{
-		Domain: "acme.example", DisplayName: "Tegata", Issuer: "https://id.acme.example/saml/acme/acme.example",
+		Domain: "acme.example", DisplayName: "Tegata", Issuer: "https://id.acme.example/saml/acme/acme.example", KnownIssuer: "https://id.acme.example/saml/acme/acme.example",
 		SignIn: "https://id.acme.example/saml/acme/sso", SignOut: "https://id.acme.example/", Certificate: encode(), NextCertificate: encode(),
 		Members: map[string]string{account.ExternalID: directory.ImmutableID(subject.ID)},
 	}, account
@@ -51,6 +51,11 @@ func (s *site) federate(w Wish) FederationOutcome {
 
 func TestFederateAndBack(t *testing.T) {
 	s, w, _ := federating(t)
+	unknown := w
+	unknown.KnownIssuer = ""
+	asked := s.federate(unknown)
+	s.Expect(asked.Step).To(Equal(CreateStep), "whoever asks has to remember the issuer first")
+	s.Expect(s.tenant.Federation("acme.example")).To(BeNil())
 	made := s.federate(w)
 	s.Expect(made.State).To(Equal(Federated))
 	s.Expect(made.Steps).To(Equal([]Step{CreateStep}))

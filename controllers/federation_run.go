@@ -1,0 +1,205 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/keypair"
+	"tegata.dev/tegata/internal/provision"
+	"tegata.dev/tegata/internal/provision/entra"
+	"tegata.dev/tegata/internal/status"
+)
+
+// How long until a domain is looked at again, beside each sync of all accounts.
+const (
+	federationNow   = 2 * time.Second  // what is about to be made had to be remembered first
+	federationSoon  = 30 * time.Second // its accounts are being prepared
+	federationLater = 5 * time.Minute  // somebody has to do something at Microsoft
+)
+
+// federator is a service that can federate a domain.
+type federator interface {
+	Federate(ctx context.Context, w entra.Wish) (entra.FederationOutcome, error)
+}
+
+// federationResult is what the last look at a domain brought.
+type federationResult struct {
+	digest  string
+	at      time.Time
+	outcome entra.FederationOutcome
+	// failure is what a call failed with; nil where all went well.
+	failure *provision.Error
+}
+
+// federate brings a domain nearer to what is wanted. Only what every other call
+// would fail with is an error of the run: accounts do not depend on federation.
+func (k *provisioningTargets) federate(ctx context.Context, w work) (*federationResult, error) {
+	service, can := w.live.service.(federator)
+	if !can {
+		return nil, nil
+	}
+	outcome, err := service.Federate(ctx, w.federation.wish)
+	result := &federationResult{digest: w.federation.digest, at: k.clock(), outcome: outcome}
+	if err == nil {
+		return result, nil
+	}
+	result.failure = asFailure(err)
+	if result.failure.Cause.Pauses() {
+		return result, err
+	}
+	return result, nil
+}
+
+// due is when a domain is looked at again; zero is with the next sync.
+func (r federationResult) due() time.Time {
+	switch {
+	case r.at.IsZero():
+		return time.Time{}
+	case r.failure == nil && r.outcome.Step == entra.CreateStep:
+		return r.at.Add(federationNow)
+	case r.failure != nil && r.failure.Cause.Passes(), r.failure == nil && r.outcome.State == entra.Preparing:
+		return r.at.Add(federationSoon)
+	case r.failure != nil, r.outcome.State == entra.Blocked, r.outcome.State == entra.Reverting:
+		return r.at.Add(federationLater)
+	default:
+		return time.Time{}
+	}
+}
+
+// federationDue tells that a domain has to be looked at.
+func (m moment) federationDue() bool {
+	if m.federation == nil {
+		return false
+	}
+	last := m.state.federation
+	due := last.due()
+	return last.digest != m.federation.digest || !due.IsZero() && !m.now.Before(due)
+}
+
+// observeFederation writes how the domain is. It returns what an event should
+// tell; empty where nothing new happened.
+func observeFederation(target *v1alpha1.ProvisioningTarget, m moment) (note string) {
+	if m.federation == nil {
+		if told := target.Status.Federation; told != nil && told.State != v1alpha1.FederationManaged {
+			target.Status.Federation = nil
+		}
+		return ""
+	}
+	last := m.state.federation
+	if last.at.IsZero() || last.digest != m.federation.digest {
+		return ""
+	}
+	before := target.Status.Federation
+	now := federationStatus(m.federation.wish, last, before)
+	target.Status.Federation = now
+	if now == nil || before != nil && before.State == now.State && fingerprintsOf(before) == fingerprintsOf(now) {
+		return ""
+	}
+	return fmt.Sprintf("Domain %s: %s. %s", m.federation.wish.Domain, now.State, now.Message)
+}
+
+func fingerprintsOf(f *v1alpha1.FederationStatus) string {
+	return fingerprints(v1alpha1.TenantStatus{Certificates: f.Certificates})
+}
+
+// federationStatus shows what the last look brought.
+func federationStatus(wish entra.Wish, last federationResult, before *v1alpha1.FederationStatus) *v1alpha1.FederationStatus {
+	outcome := last.outcome
+	now := &v1alpha1.FederationStatus{State: v1alpha1.FederationState(outcome.State), Message: outcome.Message}
+	if last.failure != nil {
+		now.State, now.Message = v1alpha1.FederationBlocked, last.failure.Message
+		if before != nil && (last.failure.Cause.Passes() || before.State == v1alpha1.FederationFederated) {
+			now.State = before.State
+		}
+	}
+	switch {
+	case outcome.Existing != nil && outcome.State == entra.Federated:
+		now.ID, now.Issuer = outcome.Existing.ID, outcome.Existing.Issuer
+		now.Certificates = certificatesThere(*outcome.Existing)
+	case outcome.State == entra.Managed && wish.Off:
+		if now.Message == "" || wish.KnownID == "" {
+			return nil
+		}
+	case outcome.State == entra.Preparing:
+		// It is known before it is made, so that one whose answer is lost is ours.
+		now.Issuer = wish.Issuer
+	default:
+		now.ID, now.Issuer = wish.KnownID, wish.KnownIssuer
+	}
+	now.Message = now.Message[:min(len(now.Message), 2048)]
+	return now
+}
+
+// certificatesThere are those that Microsoft holds.
+func certificatesThere(f entra.Federation) []v1alpha1.Certificate {
+	var all []v1alpha1.Certificate
+	for _, held := range []struct {
+		use   v1alpha1.CertificateUse
+		value string
+	}{{v1alpha1.CertificateCurrent, f.SigningCertificate}, {v1alpha1.CertificateNext, f.NextSigningCertificate}} {
+		der, err := base64.StdEncoding.DecodeString(held.value)
+		if err != nil || held.value == "" {
+			continue
+		}
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			continue // it was put there by hand, and is replaced
+		}
+		all = append(all, v1alpha1.Certificate{Use: held.use, Fingerprint: keypair.Fingerprint(certificate), NotAfter: metav1.NewTime(certificate.NotAfter)})
+	}
+	return all
+}
+
+// federationOutcome tells in the conditions what stands against a federation;
+// false where nothing does.
+func federationOutcome(target *v1alpha1.ProvisioningTarget) (status.Outcome, bool) {
+	told := target.Status.Federation
+	if told == nil || target.Spec.EntraID == nil || target.Spec.EntraID.Federation == nil {
+		return status.Outcome{}, false
+	}
+	switch told.State {
+	case v1alpha1.FederationBlocked:
+		return status.Outcome{Verdict: status.UserMustAct, Reason: v1alpha1.FederationBlockedReason,
+			Message: "Every account is as declared, but the domain is not federated: " + cmp.Or(told.Message, "status.federation tells why.")}, true
+	case v1alpha1.FederationPreparing:
+		return waits(v1alpha1.SyncingReason, cmp.Or(told.Message, "The domain is being federated.")), true
+	default:
+		return status.Outcome{}, false
+	}
+}
+
+// tellFederation emits an event.
+func (k *provisioningTargets) tellFederation(ctx context.Context, target *v1alpha1.ProvisioningTarget, note string) {
+	if note == "" || k.events == nil || namespaceEnds(ctx, k.Client, target.Namespace) {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if target.Status.Federation.State == v1alpha1.FederationBlocked || target.Status.Federation.State == v1alpha1.FederationReverting {
+		kind = corev1.EventTypeWarning
+	}
+	k.events.Eventf(target, nil, kind, v1alpha1.FederationChangedReason, "Federate", "%s", note[:min(len(note), maxNote)])
+}
+
+// federationLeft tells of the federation that stays when a target is deleted;
+// empty where there is none.
+func federationLeft(target *v1alpha1.ProvisioningTarget) string {
+	told := target.Status.Federation
+	if told == nil || told.ID == "" || told.State != v1alpha1.FederationFederated {
+		return ""
+	}
+	return fmt.Sprintf("Microsoft still sends everybody in %s here to log in; end that there (Remove-MgDomainFederationConfiguration -DomainId %s -InternalDomainFederationId %s) before the SAMLApp or the tenant goes, else they are cut off.",
+		target.Spec.EntraID.Domain, target.Spec.EntraID.Domain, told.ID)
+}
