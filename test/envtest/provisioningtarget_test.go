@@ -7,6 +7,8 @@ package envtest
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -285,4 +287,41 @@ func TestGroupsOfAService(t *testing.T) {
 	p.Eventually(func() *int32 { p.refresh(target); return target.Status.Groups }, patience, glance).Should(HaveValue(BeEquivalentTo(2)))
 	p.remove(it)
 	p.Eventually(names, patience, glance).Should(ConsistOf("Theirs|", "営業一部|"+slug+"/sales"))
+}
+
+// TestScheduledSync compares everything when the time comes, once.
+func TestScheduledSync(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newService(t, "chat")
+	target.Spec.Schedule = &v1alpha1.Schedule{Cron: "0 * * * *"}
+	// A few seconds before the full hour.
+	t.Cleanup(func() { offset.Store(0) })
+	offset.Store(0)
+	hour := now().Truncate(time.Hour).Add(time.Hour)
+	offset.Store(int64(time.Until(hour) - 6*time.Second))
+	p.create(secret, target)
+	p.current(target)
+	p.Expect(service.count("List")).To(Equal(1))
+	p.Expect(target.Status.NextSync.Time).To(BeTemporally("~", hour, time.Second))
+	p.Eventually(func() int { return service.count("List") }, patience, glance).Should(Equal(2))
+	p.Eventually(func() time.Time { p.refresh(target); return target.Status.NextSync.Time }, patience, glance).Should(BeTemporally("~", hour.Add(time.Hour), time.Second))
+	p.unchanged(target, time.Second)
+	p.Expect(service.count("List")).To(Equal(2))
+}
+
+// TestManyAccountsThatNobodyAccountsFor: all are counted, a thousand are shown.
+func TestManyAccountsThatNobodyAccountsFor(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newService(t, "chat")
+	for i := range 1010 {
+		service.add(provision.Account{UserName: fmt.Sprintf("u%d@service.example", i), DisplayName: strings.Repeat("名", 600), Active: true})
+	}
+	p.create(secret, target)
+	p.Eventually(func(g Gomega) {
+		p.refresh(target)
+		g.Expect(target.Status.Accounts).NotTo(BeNil())
+		g.Expect(target.Status.Accounts.Unmanaged).To(HaveValue(BeEquivalentTo(1010)))
+		g.Expect(p.invariants(target)).To(Succeed())
+	}, 2*patience, glance).Should(Succeed())
+	p.Expect(p.unmanaged()).To(HaveLen(1000))
 }

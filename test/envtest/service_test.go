@@ -28,10 +28,18 @@ var fakeServices sync.Map
 
 // makeService makes the client of a service of this process, and of others the real one.
 func makeService(o controllers.ServiceOptions) (provision.Target, error) {
-	if o.Spec.SCIM != nil {
-		if found, ok := fakeServices.Load(string(o.Spec.SCIM.URL)); ok {
-			ref := o.Spec.SCIM.Authentication.BearerTokenSecretRef
-			return &fakeClient{fakeService: found.(*fakeService), token: string(o.Secret(ref.Name, ref.Key)), writes: provision.NewBudget(int(cmp.Or(o.Spec.WritesPerSecond, 1000)))}, nil
+	declared := o.Spec.SCIM
+	if o.Spec.MDM != nil {
+		declared = o.Spec.MDM.SCIM
+	}
+	if declared != nil {
+		if found, ok := fakeServices.Load(string(declared.URL)); ok {
+			ref := declared.Authentication.BearerTokenSecretRef
+			made := &fakeClient{fakeService: found.(*fakeService), token: string(o.Secret(ref.Name, ref.Key)), writes: provision.NewBudget(int(cmp.Or(o.Spec.WritesPerSecond, 1000)))}
+			if made.wrap != nil {
+				return made.wrap(made), nil
+			}
+			return made, nil
 		}
 	}
 	return controllers.NewService(o)
@@ -48,6 +56,8 @@ type fakeService struct {
 	next     int
 	// failure of every call, of each write and of listings after the first entry; nil for none.
 	failure, writeFailure, listFailure error
+	// wrap gives clients faults of a test's own; nil for none.
+	wrap func(*fakeClient) provision.Target
 	// calls and written count, by the name of the method.
 	calls map[string]int
 }
