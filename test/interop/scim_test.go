@@ -118,7 +118,7 @@ func liveUser(t *testing.T, target *scim.Target) {
 	desired, err := target.Desire(subject)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(desired.Properties).To(Equal(provision.Properties{
-		"name.familyName": "髙橋", "name.givenName": "花子", "name.formatted": "髙橋 花子", "displayName": "髙橋 花子",
+		"name.familyName": "髙橋", "name.givenName": "花子", "displayName": "髙橋 花子",
 		`emails[type eq "work"].value`: "hanako.1@acme.example", `phoneNumbers[type eq "work"].value`: "+81312345678",
 		"preferredLanguage": "ja", "locale": "ja", "timezone": "Asia/Tokyo",
 		enterprise + ":department": "営業部 \"東\" \\ 1", enterprise + ":employeeNumber": "00042",

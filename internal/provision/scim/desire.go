@@ -23,7 +23,6 @@ var standard = []struct {
 }{
 	{mustPath("name.familyName"), "familyName", true},
 	{mustPath("name.givenName"), "givenName", true},
-	{mustPath("name.formatted"), "displayName", false},
 	{mustPath("displayName"), "displayName", true},
 	{mustPath(`emails[type eq "work"].value`), "mail", true},
 	{mustPath(`phoneNumbers[type eq "work"].value`), "phone", false},

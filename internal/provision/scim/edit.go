@@ -54,11 +54,31 @@ func (e *edit) account(desired provision.Desired) error {
 			return err
 		}
 	}
+	if err := e.formatted(desired.Properties); err != nil {
+		return err
+	}
 	if !desired.Active {
 		e.active(false)
 	}
 	e.declareSchemas()
 	return nil
+}
+
+var formattedName = mustPath("name.formatted")
+
+// formatted sends the whole name along where a part of it changes. Many services
+// make it themselves, in an order of their own, so that it is no property by
+// itself: it would differ for ever.
+func (e *edit) formatted(properties provision.Properties) error {
+	name, mapped := properties["displayName"], false
+	for property := range properties {
+		mapped = mapped || strings.EqualFold(property, formattedName.String())
+	}
+	renamed := slices.ContainsFunc(e.operations, func(o operation) bool { return o.Path == "displayName" || strings.HasPrefix(o.Path, "name.") })
+	if name == "" || mapped || !renamed || !e.features.keeps(formattedName) {
+		return nil
+	}
+	return e.set(formattedName, name)
 }
 
 func (e *edit) active(active bool) {
