@@ -39,14 +39,12 @@ const memberColumns = `m.tenant, m.name, m.id, m.owner, m.digest, m.mail, m.body
 	m.password_reset, m.link_expires_at, m.last_login, m.mail_error, m.deleted_at IS NOT NULL,
 	COALESCE((SELECT a.locked_until FROM attempts a WHERE a.subject = 'account:' || m.mail), 0)`
 
-// scan reads memberColumns and after them what else the query returns.
-func (r *memberRow) scan(row interface{ Scan(...any) error }, more ...any) error {
+// scan reads memberColumns.
+func (r *memberRow) scan(row *sql.Row) error {
 	var tenant, name, kind, body string
-	targets := []any{
+	err := row.Scan(
 		&tenant, &name, &r.id, &r.owner, &r.digest, &r.mail, &body, &kind, &r.passwordHash, &r.passwordExpiresAt,
-		&r.passwordReset, &r.linkExpiresAt, &r.lastLogin, &r.mailError, &r.deleted, &r.lockedUntil,
-	}
-	err := row.Scan(append(targets, more...)...)
+		&r.passwordReset, &r.linkExpiresAt, &r.lastLogin, &r.mailError, &r.deleted, &r.lockedUntil)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
