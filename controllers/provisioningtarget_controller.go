@@ -225,20 +225,26 @@ func (k *provisioningTargets) tryUse(ctx context.Context, target *v1alpha1.Provi
 	if !ok {
 		return false
 	}
+	live, ok := k.prepare(ctx, target, in, report)
+	return ok && k.operate(ctx, target, in, live, when, report)
+}
+
+// prepare makes the service of a target from what it names.
+func (k *provisioningTargets) prepare(ctx context.Context, target *v1alpha1.ProvisioningTarget, in *scope, report *status.Report) (liveTarget, bool) {
+	live := k.liveOf(target)
 	from, ok := k.gather(ctx, target, in, report)
 	if !ok {
-		return false
+		return live, false
 	}
 	service, err := k.made.get(keyOf(target), from, k.make)
 	if err != nil {
 		report.Add(mustAct(v1alpha1.AcceptedCondition, v1alpha1.InvalidSpecReason, fmt.Sprintf("The service cannot be used so: %v.", err)))
-		return false
+		return live, false
 	}
 	report.Add(accepted())
 	report.Add(resolved())
-	live := k.liveOf(target)
 	live.service, live.fingerprint = service, from.connection
-	return k.operate(ctx, target, in, live, when, report)
+	return live, true
 }
 
 // findTenant is the target's tenant; nil where there is none, which the report then says.
