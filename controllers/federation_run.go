@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -139,7 +140,7 @@ func federationStatus(wish entra.Wish, last federationResult, before *v1alpha1.F
 	default:
 		now.ID, now.Issuer = wish.KnownID, wish.KnownIssuer
 	}
-	now.Message = now.Message[:min(len(now.Message), 2048)]
+	now.Message = strings.ToValidUTF8(now.Message[:min(len(now.Message), 2048)], "")
 	return now
 }
 
@@ -190,7 +191,7 @@ func (k *provisioningTargets) tellFederation(ctx context.Context, target *v1alph
 	if target.Status.Federation.State == v1alpha1.FederationBlocked || target.Status.Federation.State == v1alpha1.FederationReverting {
 		kind = corev1.EventTypeWarning
 	}
-	k.events.Eventf(target, nil, kind, v1alpha1.FederationChangedReason, "Federate", "%s", note[:min(len(note), maxNote)])
+	k.events.Eventf(target, nil, kind, v1alpha1.FederationChangedReason, "Federate", "%s", strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))
 }
 
 // federationLeft tells of the federation that stays when a target is deleted;
