@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,6 +40,7 @@ import (
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/controllers"
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/deployed"
 	"tegata.dev/tegata/internal/embedded"
 	"tegata.dev/tegata/internal/idp"
@@ -173,7 +176,7 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 	if err := mgr.Add(launcher); err != nil {
 		panic(err)
 	}
-	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: launcher, Deployed: pods, Clock: now, Services: makeService}); err != nil {
+	if err := controllers.SetupWithManager(running, mgr, controllers.Options{Embedded: noting{launcher}, Deployed: pods, Clock: now, Services: makeService}); err != nil {
 		panic(err)
 	}
 	done := make(chan struct{})
@@ -187,6 +190,28 @@ func startOperator(restConfig *rest.Config, dataDirectory string) (stop func()) 
 		cancel()
 		<-done
 	}
+}
+
+// noting notes the services of identity servers, by their names.
+type noting struct{ *embedded.Launcher }
+
+var identityServices sync.Map
+
+// Ensure implements controllers.Launcher.
+func (n noting) Ensure(ctx context.Context, name types.NamespacedName, config controllers.ServerConfig) (controllers.Serving, error) {
+	serving, err := n.Launcher.Ensure(ctx, name, config)
+	if serving.Service != nil {
+		identityServices.Store(name, serving.Service)
+	}
+	return serving, err
+}
+
+// audit lists what the place's identity server noted of an action, newest first.
+func (p *place) audit(action string) []admin.AuditEntry {
+	p.t.Helper()
+	service, found := identityServices.Load(types.NamespacedName{Namespace: p.namespace, Name: "id"})
+	p.Expect(found).To(BeTrue())
+	return must(service.(admin.Service).SearchAudit(ctx, admin.AuditQuery{Action: action}))
 }
 
 // offset is how far the operator's and the IdP's clock is ahead.
