@@ -196,8 +196,8 @@ func (k *members) retract(ctx context.Context, member *v1alpha1.Member) (string,
 		return "", err
 	}
 	result, note, err := k.takeOut(ctx, member, admin.KindMember)
-	if err == nil && receipt && !result.DeletedAt.IsZero() {
-		err = k.noteBlocked(ctx, member, result.DeletedAt)
+	if err == nil && receipt {
+		err = k.note(ctx, member, result.DeletedAt)
 	}
 	if err != nil {
 		return "", err

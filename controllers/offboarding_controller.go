@@ -24,19 +24,21 @@ import (
 	"tegata.dev/tegata/internal/status"
 )
 
-// +kubebuilder:rbac:groups=identity.tegata.dev,resources=offboardings,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=identity.tegata.dev,resources=offboardings,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=offboardings/status,verbs=patch
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=accounts,verbs=get;list;watch
 
-// receiptRetention is how long a receipt is kept after it is complete: as long
-// as the audit log by default.
+// receiptRetention is how long a receipt is kept, from its completion on where it
+// ever comes to that: as long as the audit log by default.
 const receiptRetention = 400 * 24 * time.Hour
 
 // offboardings is the controller of Offboarding: it gathers what was done in
 // each service when a member left.
 type offboardings struct {
 	client.Client
-	clock Clock
+	// uncached reads what the cache may not have yet.
+	uncached client.Reader
+	clock    Clock
 }
 
 func (k *offboardings) newObject() *v1alpha1.Offboarding { return &v1alpha1.Offboarding{} }
@@ -46,7 +48,7 @@ func (k *offboardings) lastStep() string { return v1alpha1.SyncedCondition }
 func (k *offboardings) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("offboarding").
-		For(&v1alpha1.Offboarding{}, builder.WithPredicates(predicate.Or[client.Object](declared, blockedNow))).
+		For(&v1alpha1.Offboarding{}, builder.WithPredicates(predicate.Or[client.Object](declared, blockedNow, predicate.AnnotationChangedPredicate{}))).
 		Watches(&v1alpha1.Member{}, handler.EnqueueRequestsFromMapFunc(k.ofMember), builder.WithPredicates(leaving)).
 		Watches(&v1alpha1.Account{}, handler.EnqueueRequestsFromMapFunc(k.ofAccount)).
 		WithOptions(controllerOptions(2)).
@@ -100,9 +102,11 @@ func (k *offboardings) of(ctx context.Context, namespace, member string) []recon
 func (k *offboardings) attempt(ctx context.Context, receipt *v1alpha1.Offboarding, report *status.Report) {
 	report.Add(accepted())
 	report.Add(resolved())
+	if k.expire(ctx, receipt, report) {
+		return
+	}
 	if !receipt.Status.CompletedAt.IsZero() {
 		report.Add(completed(receipt))
-		k.keep(ctx, receipt, report)
 		return
 	}
 	member := &v1alpha1.Member{}
@@ -112,30 +116,21 @@ func (k *offboardings) attempt(ctx context.Context, receipt *v1alpha1.Offboardin
 		return
 	}
 	there := err == nil && receiptName(member) == receipt.Name
-	blocked := !receipt.Status.SignInBlockedAt.IsZero()
-	switch {
-	case there && !blocked:
-		report.Add(notBlocked(member))
-		return
-	case err == nil && !there && !blocked:
-		// The deletion was taken back before anything was done: nobody left.
-		if err := client.IgnoreNotFound(k.Delete(ctx, receipt)); err != nil {
-			report.Add(unavailable(v1alpha1.UnavailableReason, "The receipt of a deletion that was taken back could not be deleted; it is tried again.", err))
-			return
-		}
-		report.Add(waits(v1alpha1.SyncingReason, "The member's deletion was taken back."))
+	back := err == nil && !there
+	if !ended(receipt) {
+		k.beforeTheEnd(ctx, receipt, member, there, back, report)
 		return
 	}
-	back := err == nil && !there
 	if err := k.gather(ctx, receipt, back); err != nil {
 		report.Add(readFailed("The accounts", err))
 		return
 	}
 	outcome := summarise(receipt.Status.Targets)
-	if outcome.Verdict == status.Done && there {
+	switch {
+	case outcome.Verdict != status.Done:
+	case there:
 		outcome = waits(v1alpha1.SyncingReason, "Sign-in is blocked; the Member is let go next.")
-	}
-	if outcome.Verdict == status.Done {
+	default:
 		receipt.Status.CompletedAt = metav1.NewTime(k.clock())
 		outcome = completed(receipt)
 		report.RequeueAfter(receiptRetention)
@@ -143,16 +138,56 @@ func (k *offboardings) attempt(ctx context.Context, receipt *v1alpha1.Offboardin
 	report.Add(outcome)
 }
 
-// keep removes the receipt where its time is over, and else looks again then.
-func (k *offboardings) keep(ctx context.Context, receipt *v1alpha1.Offboarding, report *status.Report) {
-	left := receipt.Status.CompletedAt.Add(receiptRetention).Sub(k.clock())
-	if left > 0 {
-		report.RequeueAfter(left)
+// ended reports whether the receipt was told how the member ended in the IdP.
+func ended(receipt *v1alpha1.Offboarding) bool {
+	return !receipt.Status.SignInBlockedAt.IsZero() || receipt.Annotations[releasedAnnotation] != ""
+}
+
+// beforeTheEnd tells of a member whom the IdP has not shut out yet.
+func (k *offboardings) beforeTheEnd(ctx context.Context, receipt *v1alpha1.Offboarding, member *v1alpha1.Member, there, back bool, report *status.Report) {
+	if there {
+		report.Add(notBlocked(member))
 		return
 	}
-	if err := client.IgnoreNotFound(k.Delete(ctx, receipt)); err != nil {
-		report.Add(unavailable(v1alpha1.UnavailableReason, "The receipt is old and could not be deleted; it is tried again.", err))
+	// Members and receipts are cached apart: the receipt was written before the member went.
+	now := &v1alpha1.Offboarding{}
+	err := k.uncached.Get(ctx, client.ObjectKeyFromObject(receipt), now)
+	switch {
+	case client.IgnoreNotFound(err) != nil:
+		report.Add(readFailed("The receipt", err))
+	case err != nil || ended(now):
+		report.Add(waits(v1alpha1.SyncingReason, "Sign-in is blocked; the accounts are next."))
+	case back:
+		// The deletion was taken back before anything was done: nobody left.
+		k.drop(ctx, receipt, report)
+	default:
+		report.Add(mustAct("", v1alpha1.DeletionFailedReason, "Somebody took the Member's finalizer before the IdP was told, so the person may sign in as before. "+
+			"Declare the Member again, and delete it where the person left."))
 	}
+}
+
+// expire removes the receipt where its time is over, and else looks again then.
+func (k *offboardings) expire(ctx context.Context, receipt *v1alpha1.Offboarding, report *status.Report) bool {
+	since := receipt.Status.CompletedAt
+	if since.IsZero() {
+		since = receipt.Spec.RequestedAt
+	}
+	left := since.Add(receiptRetention).Sub(k.clock())
+	if left > 0 {
+		report.RequeueAfter(left)
+		return false
+	}
+	k.drop(ctx, receipt, report)
+	return true
+}
+
+// drop deletes a receipt that is of no use any more.
+func (k *offboardings) drop(ctx context.Context, receipt *v1alpha1.Offboarding, report *status.Report) {
+	if err := client.IgnoreNotFound(k.Delete(ctx, receipt)); err != nil {
+		report.Add(unavailable(v1alpha1.UnavailableReason, "The receipt is of no use any more and could not be deleted; it is tried again.", err))
+		return
+	}
+	report.Add(waits(v1alpha1.SyncingReason, "The receipt is of no use any more and is deleted."))
 }
 
 // gather brings the targets up to date with the member's accounts. What is done

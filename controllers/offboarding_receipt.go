@@ -88,12 +88,23 @@ func cut(text string, limit int) string {
 	return text
 }
 
-// noteBlocked writes into the receipt when the IdP shut the member out. The
-// controller of receipts sees to all the rest.
-func (k *members) noteBlocked(ctx context.Context, member *v1alpha1.Member, at time.Time) error {
+// releasedAnnotation marks the receipt of a member that was let go and was not
+// live any more: the whole tenant was offline, or its server is gone.
+const releasedAnnotation = "identity.tegata.dev/released"
+
+// note writes into the receipt how the member ended in the IdP: shut out at that
+// time, or, where it is zero, not live any more. The controller of receipts sees
+// to all the rest.
+func (k *members) note(ctx context.Context, member *v1alpha1.Member, blockedAt time.Time) error {
 	receipt := &v1alpha1.Offboarding{ObjectMeta: metav1.ObjectMeta{Namespace: member.Namespace, Name: receiptName(member)}}
-	body := fmt.Sprintf(`{"status":{"signInBlockedAt":%q}}`, at.UTC().Format(time.RFC3339))
-	err := k.Status().Patch(ctx, receipt, client.RawPatch(types.MergePatchType, []byte(body)))
+	var err error
+	if blockedAt.IsZero() {
+		body := fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, releasedAnnotation)
+		err = k.Patch(ctx, receipt, client.RawPatch(types.MergePatchType, []byte(body)))
+	} else {
+		body := fmt.Sprintf(`{"status":{"signInBlockedAt":%q}}`, blockedAt.UTC().Format(time.RFC3339))
+		err = k.Status().Patch(ctx, receipt, client.RawPatch(types.MergePatchType, []byte(body)))
+	}
 	if err == nil || refusedForGood(err) {
 		return nil
 	}

@@ -123,7 +123,7 @@ func newDeparture(t *testing.T, accounts ...client.Object) *departure {
 		WithStatusSubresource(&v1alpha1.Offboarding{}, &v1alpha1.Account{}, &v1alpha1.Member{}).
 		WithIndex(&v1alpha1.Account{}, byMember, func(o client.Object) []string { return []string{o.(*v1alpha1.Account).Spec.MemberRef.Name} }).
 		WithObjects(l.member, l.receipt).WithObjects(accounts...).Build()
-	l.k = &offboardings{Client: l.cluster, clock: func() time.Time { return l.now }}
+	l.k = &offboardings{Client: l.cluster, uncached: l.cluster, clock: func() time.Time { return l.now }}
 	return l
 }
 
@@ -141,7 +141,7 @@ func (l *departure) look() *metav1.Condition {
 }
 
 func (l *departure) block() {
-	l.Expect((&members{publisher: publisher{Client: l.cluster}}).noteBlocked(l.t.Context(), l.member, noon)).To(Succeed())
+	l.Expect((&members{publisher: publisher{Client: l.cluster}}).note(l.t.Context(), l.member, noon)).To(Succeed())
 }
 
 // letGo takes the member's finalizer, and the member with it.
@@ -194,9 +194,20 @@ func TestReceiptOfAHeldDeletion(t *testing.T) {
 
 func TestReceiptOfWhoWentOfflineWithTheTenant(t *testing.T) {
 	l := newDeparture(t)
+	l.Expect((&members{publisher: publisher{Client: l.cluster}}).note(t.Context(), l.member, time.Time{})).To(Succeed())
 	l.letGo()
 	l.Expect(l.look().Message).To(Equal("The IdP had taken the whole tenant offline; accounts dealt with: 0."))
 	l.Expect(l.receipt.Status.SignInBlockedAt.IsZero()).To(BeTrue())
+}
+
+func TestReceiptOfWhoLostTheFinalizer(t *testing.T) {
+	l := newDeparture(t)
+	l.letGo()
+	ready := l.look()
+	l.Expect(ready.Reason).To(Equal(v1alpha1.DeletionFailedReason))
+	l.Expect(ready.Message).To(ContainSubstring("may sign in as before"))
+	l.now = noon.Add(receiptRetention)
+	l.Expect(l.look()).To(BeNil(), "it is not kept for ever")
 }
 
 func TestReceiptName(t *testing.T) {

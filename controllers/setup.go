@@ -67,7 +67,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 		},
 		&tenants{publisher: shared, secrets: mgr.GetAPIReader(), wakers: wakers, follow: follow, clock: options.Clock},
 		&members{publisher: shared, uncached: mgr.GetAPIReader(), wakers: wakers, clock: options.Clock, workers: options.MemberWorkers},
-		&offboardings{Client: mgr.GetClient(), clock: options.Clock},
+		&offboardings{Client: mgr.GetClient(), uncached: mgr.GetAPIReader(), clock: options.Clock},
 		&groups{publisher: shared, wakers: wakers},
 		&samlApps{
 			appSupport: apps(admin.KindSAMLApp, func() client.ObjectList { return &v1alpha1.SAMLAppList{} }), wakers: wakers,

@@ -84,6 +84,15 @@ func (p *place) heldNumber(tenant *v1alpha1.Tenant, number int32) {
 	}, patience, glance).Should(Succeed())
 }
 
+// heldNothing waits until the tenant tells of no held deletion, nor of an approval.
+func (p *place) heldNothing(tenant *v1alpha1.Tenant) {
+	p.t.Helper()
+	p.Eventually(func() *v1alpha1.DeletionStatus {
+		p.refresh(tenant)
+		return tenant.Status.Deletions
+	}, patience, glance).Should(BeNil())
+}
+
 func (p *place) events(reason string) []string {
 	list := &eventsv1.EventList{}
 	p.Expect(p.k8s.List(ctx, list, client.InNamespace(p.namespace))).To(Succeed())
@@ -128,6 +137,18 @@ func TestPruneIsHeld(t *testing.T) {
 	p.current(again)
 	p.heldNumber(tenant, 0)
 	p.Expect(again.Status.ID).To(Equal(mistake.Status.ID))
+}
+
+// TestWidenedGuardLetsGo is a clean-up that was meant.
+func TestWidenedGuardLetsGo(t *testing.T) {
+	p := newPlace(t)
+	all := p.members(22)
+	p.remove(all...)
+	p.Eventually(p.heldMembers, patience, glance).Should(Equal(2))
+	tenant := p.tenant()
+	p.change(tenant, func() { unguarded(tenant) })
+	p.gone(all...)
+	p.heldNothing(tenant)
 }
 
 func TestLastAdminIsHeld(t *testing.T) {
