@@ -134,11 +134,11 @@ func (o ServiceOptions) entra(spec *v1alpha1.EntraID, http *client.Client, budge
 func (o ServiceOptions) certificate(secret string) (*entra.Certificate, error) {
 	leaf, key, err := keypair.ParseKeyPair(admin.KeyPair{Certificate: o.Secret(secret, corev1.TLSCertKey), PrivateKey: o.Secret(secret, corev1.TLSPrivateKeyKey)})
 	if err != nil {
-		return nil, fmt.Errorf("Secret %q has no usable certificate: %w", secret, err)
+		return nil, fmt.Errorf("there is no usable certificate in the Secret %q: %w", secret, err)
 	}
 	private, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("Secret %q has a key that is not RSA, and Microsoft takes no other", secret)
+		return nil, fmt.Errorf("the key in the Secret %q is not RSA, and Microsoft takes no other", secret)
 	}
 	return &entra.Certificate{Leaf: leaf, Key: private}, nil
 }

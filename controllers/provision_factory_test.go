@@ -52,7 +52,7 @@ func TestServicesAreMade(t *testing.T) {
 		}}},
 		"a key that Microsoft does not take": {spec: v1alpha1.ProvisioningTargetSpec{EntraID: &v1alpha1.EntraID{
 			TenantID: guid, ClientID: guid, Domain: "acme.example", ClientCertificateRef: &v1alpha1.SecretReference{Name: "e"},
-		}}, refused: "not RSA"},
+		}}, refused: "is not RSA"},
 		"a property that Entra ID does not have": {
 			spec:    v1alpha1.ProvisioningTargetSpec{EntraID: entra, Attributes: []v1alpha1.TargetAttribute{{Name: "shoeSize", Value: "27"}}},
 			refused: "shoeSize",

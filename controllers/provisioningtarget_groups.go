@@ -11,14 +11,25 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/provision"
 )
+
+// groupsEvery is how often groups are written while accounts are being made.
+const groupsEvery = time.Minute
+
+// due tells that the service's groups have to be written anew. While accounts
+// are being made, groups gain members all the time.
+func (g *wantedGroups) due(last groupsResult, changing bool) bool {
+	return g != nil && g.digest != last.digest && (!changing || g.at.Sub(last.at) >= groupsEvery)
+}
 
 // wantedGroups are the groups that a service should have.
 type wantedGroups struct {
@@ -26,6 +37,7 @@ type wantedGroups struct {
 	tenant string
 	groups []provision.Group
 	digest string
+	at     time.Time
 	// keeps: groups that are no longer wanted stay there.
 	keeps bool
 }
@@ -54,10 +66,16 @@ func (k *provisioningTargets) wantedOf(ctx context.Context, target *v1alpha1.Pro
 			ids[account.Spec.MemberRef.Name] = account.Status.ExternalID
 		}
 	}
-	wanted := &wantedGroups{tenant: in.tenant.Slug, keeps: target.Spec.DeletionPolicy == v1alpha1.RetainAccounts}
+	people := map[string]directory.Member{} // who have accounts
+	for i := range members.Items {
+		if member := &members.Items[i]; ids[member.Name] != "" && member.DeletionTimestamp.IsZero() {
+			people[member.Name] = directory.Member{Tenant: in.tenant.Slug, Name: member.Name, Labels: member.Labels}
+		}
+	}
+	wanted := &wantedGroups{tenant: in.tenant.Slug, at: k.clock(), keeps: target.Spec.DeletionPolicy == v1alpha1.RetainAccounts}
 	for i := range groups.Items {
 		if group := &groups.Items[i]; group.DeletionTimestamp.IsZero() && selector.Matches(labels.Set(group.Labels)) {
-			wanted.groups = append(wanted.groups, wantedGroup(in, group, members.Items, ids))
+			wanted.groups = append(wanted.groups, wantedGroup(in.tenant.Slug, group, people, ids))
 		}
 	}
 	slices.SortFunc(wanted.groups, func(a, b provision.Group) int { return cmp.Compare(a.CorrelationID, b.CorrelationID) })
@@ -65,18 +83,10 @@ func (k *provisioningTargets) wantedOf(ctx context.Context, target *v1alpha1.Pro
 	return wanted, nil
 }
 
-func wantedGroup(in *scope, group *v1alpha1.Group, members []v1alpha1.Member, ids map[string]string) provision.Group {
-	converted := directoryGroup(in.tenant.Slug, group)
-	wanted := provision.Group{CorrelationID: in.tenant.Slug + "/" + group.Name, DisplayName: group.Spec.DisplayName}
-	for i := range members {
-		member := &members[i]
-		id := ids[member.Name]
-		if id == "" || !member.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if _, participates := converted.RoleOf(directoryMember(in.tenant, member, nil)); participates {
-			wanted.Members = append(wanted.Members, id)
-		}
+func wantedGroup(slug string, group *v1alpha1.Group, people map[string]directory.Member, ids map[string]string) provision.Group {
+	wanted := provision.Group{CorrelationID: slug + "/" + group.Name, DisplayName: group.Spec.DisplayName}
+	for name := range directoryGroup(slug, group).Participants(people) {
+		wanted.Members = append(wanted.Members, ids[name])
 	}
 	slices.Sort(wanted.Members)
 	return wanted
@@ -98,7 +108,7 @@ func syncGroups(ctx context.Context, w work) (*groupsResult, error) {
 	}); err != nil {
 		return nil, err
 	}
-	result := &groupsResult{digest: w.groups.digest, count: len(w.groups.groups)}
+	result := &groupsResult{digest: w.groups.digest, at: w.groups.at, count: len(w.groups.groups)}
 	var first error
 	note := func(group provision.Group, err error) {
 		if err != nil && first == nil {

@@ -24,6 +24,9 @@ const (
 	longestRun = 2 * time.Hour
 	// longestRunRetry bounds the wait after a run that failed by itself.
 	longestRunRetry = 5 * time.Minute
+	// longestCheckRetry is that while the service was not found in order yet, and
+	// everything waits for it.
+	longestCheckRetry = 30 * time.Second
 )
 
 // runs checks and lists services in goroutines of its own, so that no reconcile
@@ -82,8 +85,9 @@ type syncResult struct {
 
 // groupsResult is what a sync of groups found.
 type groupsResult struct {
-	// digest of the groups that were wanted, as far as they were made.
+	// digest of the groups that were wanted, as far as they were made, and when.
 	digest string
+	at     time.Time
 	count  int
 }
 
@@ -156,7 +160,9 @@ func (r *runs) run(ctx context.Context, name types.NamespacedName, s *runState, 
 // take makes what a run brought the state.
 func (s *runState) take(report runReport, err error, now time.Time) {
 	s.running = false
-	s.checked = report.checked
+	// What passes by itself is no reason to leave leavers' accounts alone: they try
+	// the service themselves.
+	s.checked = report.checked || s.checked && err != nil && asFailure(err).Cause.Passes()
 	if report.checked {
 		s.findings = report.findings
 	}
@@ -174,7 +180,11 @@ func (s *runState) take(report runReport, err error, now time.Time) {
 		return
 	}
 	s.failure, s.failedAt = asFailure(err), now
-	s.retryAt = now.Add(max(retryWait(s.failures, longestRunRetry), s.failure.RetryAfter))
+	longest := longestRunRetry
+	if !s.checked {
+		longest = longestCheckRetry
+	}
+	s.retryAt = now.Add(max(retryWait(s.failures, longest), s.failure.RetryAfter))
 	s.failures++
 }
 

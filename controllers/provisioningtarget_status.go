@@ -189,7 +189,7 @@ func (k *provisioningTargets) look(target *v1alpha1.ProvisioningTarget, live liv
 // begin starts a run where something is due.
 func (k *provisioningTargets) begin(target *v1alpha1.ProvisioningTarget, in *scope, live liveTarget, m moment) {
 	w := work{target: target.DeepCopy(), in: in, live: live, everything: m.asked != "" || !m.now.Before(m.due), request: m.asked}
-	if m.wanted != nil && (w.everything || m.wanted.digest != m.state.groups.digest) {
+	if m.wanted != nil && w.everything || m.wanted.due(m.state.groups, m.tally.pending() > 0) {
 		w.groups = m.wanted
 	}
 	if w.everything || m.federationDue() {

@@ -214,3 +214,67 @@ func TestPaceSpacesCounts(t *testing.T) {
 	p.note(name, now, false)
 	g.Expect(p.wait(name, now.Add(time.Second))).To(Equal(countDelay))
 }
+
+// A service that was in order once stays in use while it does not answer, and is
+// asked again soon where it was not.
+func TestRunsRemember(t *testing.T) {
+	g := NewWithT(t)
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	away := &provision.Error{Cause: provision.Unavailable}
+	var s runState
+	for range 12 {
+		s.take(runReport{}, away, now)
+	}
+	g.Expect(s.checked).To(BeFalse())
+	g.Expect(s.retryAt).To(Equal(now.Add(longestCheckRetry)))
+	s.take(runReport{checked: true, synced: &syncResult{unmanaged: 3}, groups: &groupsResult{digest: "a"}}, nil, now)
+	g.Expect(s.checked).To(BeTrue())
+	g.Expect(s.retryAt.IsZero()).To(BeTrue())
+	for range 12 {
+		s.take(runReport{}, away, now)
+	}
+	g.Expect(s.checked).To(BeTrue())
+	g.Expect(s.retryAt).To(Equal(now.Add(longestRunRetry)))
+	g.Expect(s.synced.unmanaged).To(Equal(3))
+	s.take(runReport{}, &provision.Error{Cause: provision.Throttled, RetryAfter: time.Hour}, now)
+	g.Expect(s.retryAt).To(Equal(now.Add(time.Hour)), "as long as the service asks for")
+	s.take(runReport{}, &provision.Error{Cause: provision.Forbidden}, now)
+	g.Expect(s.checked).To(BeFalse())
+}
+
+// What a former process did is not done again: its status tells.
+func TestNoSyncStormAfterARestart(t *testing.T) {
+	now := time.Date(2026, 11, 22, 5, 30, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		last   time.Time
+		asked  string
+		paused bool
+		due    bool
+	}{
+		"never synced":                 {due: true},
+		"synced in time":               {last: now.Add(-20 * time.Minute)},
+		"missed while nothing ran":     {last: now.Add(-31 * time.Minute), due: true},
+		"asked for and done":           {last: now.Add(-20 * time.Minute), asked: "done"},
+		"asked for anew":               {last: now.Add(-20 * time.Minute), asked: "new", due: true},
+		"refused a short while ago":    {paused: true},
+		"refused, and asked for again": {paused: true, asked: "new", due: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			target := &v1alpha1.ProvisioningTarget{ObjectMeta: metav1.ObjectMeta{
+				Name: "entra", CreationTimestamp: metav1.NewTime(now.Add(-48 * time.Hour)), Annotations: map[string]string{v1alpha1.SyncNowAnnotation: test.asked},
+			}, Spec: v1alpha1.ProvisioningTargetSpec{EntraID: &v1alpha1.EntraID{}}}
+			target.Status.LastSync, target.Status.LastSyncRequest = metav1.NewTime(test.last), "done"
+			clock := func() time.Time { return now }
+			k := &provisioningTargets{clock: clock, targets: newLiveTargets(clock, func(types.NamespacedName) {}), runs: newRuns(t.Context(), clock, nil)}
+			live := liveTarget{name: keyOf(target), fingerprint: "1"}
+			if test.paused {
+				k.targets.failed(live, &provision.Error{Cause: provision.Unauthorized})
+			}
+			when, err := scheduleOf(target, "Asia/Tokyo", now)
+			g.Expect(err).NotTo(HaveOccurred())
+			m := k.look(target, live, when, nil, nil)
+			g.Expect(!m.pausing && (m.asked != "" || !m.now.Before(m.due))).To(Equal(test.due))
+		})
+	}
+}
