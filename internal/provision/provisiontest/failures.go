@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega" //nolint:staticcheck // a test suite, as readable as the tests
 
 	"tegata.dev/tegata/internal/provision"
 )
@@ -103,7 +103,7 @@ func (s *suite) failing(failure Failure, try try) {
 		s.hidesSecrets(err)
 		return
 	}
-	e := s.causes(err, causes[failure])
+	e := s.told(err, causes[failure])
 	if failure == Throttled {
 		s.Expect(e.RetryAfter).To(Equal(7*time.Second), "%s: %s", failure, try.name)
 	}

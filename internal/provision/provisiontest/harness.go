@@ -7,11 +7,12 @@ package provisiontest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
-	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega" //nolint:staticcheck // a test suite, as readable as the tests
 
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/provision"
@@ -152,12 +153,17 @@ func (s *suite) same(found *provision.Account, desired provision.Desired) {
 }
 
 // causes expects an error that is fit to be shown, of one of some causes.
-func (s *suite) causes(err error, want ...provision.Cause) *provision.Error {
+func (s *suite) causes(err error, want ...provision.Cause) {
+	s.t.Helper()
+	_ = s.told(err, want...)
+}
+
+// told is an error that causes expects.
+func (s *suite) told(err error, want ...provision.Cause) *provision.Error {
 	s.t.Helper()
 	s.Expect(err).To(HaveOccurred())
-	var e *provision.Error
-	s.Expect(err).To(BeAssignableToTypeOf(e), "every error is a *provision.Error or the context's: %v", err)
-	e = err.(*provision.Error)
+	e, is := errors.AsType[*provision.Error](err)
+	s.Expect(is).To(BeTrue(), "every error is a *provision.Error or the context's: %v", err)
 	s.Expect(want).To(ContainElement(e.Cause), "%v", err)
 	s.Expect(e.Message).To(MatchRegexp(`(?s)^\S.+[.)]$`), "whole sentences")
 	s.hidesSecrets(err)

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"testing"
 
-	. "github.com/onsi/gomega"
+	. "github.com/onsi/gomega" //nolint:staticcheck // a test suite, as readable as the tests
 
 	"tegata.dev/tegata/internal/provision"
 )
@@ -275,7 +275,7 @@ func (s *suite) refuses() {
 	if err == nil {
 		_, err = s.Target.Create(s.ctx, desired)
 	}
-	e := s.causes(err, provision.Invalid)
+	e := s.told(err, provision.Invalid)
 	s.Expect(e.Property).NotTo(BeEmpty(), "it names what is wrong")
 	s.Expect(s.Count()).To(BeZero())
 }

@@ -8,7 +8,7 @@ package graph
 import (
 	"crypto"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // x5t is a SHA-1 thumbprint (RFC 7515 section 4.1.7).
+	"crypto/sha1" // x5t is a SHA-1 thumbprint (RFC 7515 section 4.1.7).
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -79,7 +79,7 @@ func badAssertion(reason string) *answer {
 // certificate is the one that a header names.
 func (a *App) certificate(header assertionHeader) *x509.Certificate {
 	for _, certificate := range a.Certificates {
-		short := sha1.Sum(certificate.Raw) //nolint:gosec // See the import.
+		short := sha1.Sum(certificate.Raw)
 		long := sha256.Sum256(certificate.Raw)
 		encode := base64.RawURLEncoding.EncodeToString
 		if header.SHA256 == encode(long[:]) || header.SHA256 == "" && header.SHA1 == encode(short[:]) {
