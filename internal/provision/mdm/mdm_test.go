@@ -7,6 +7,7 @@ package mdm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -57,9 +58,8 @@ func (s site) create(t *testing.T, subject directory.Subject) *provision.Account
 func refusal(t *testing.T, err error, cause provision.Cause) *provision.Error {
 	t.Helper()
 	g := NewWithT(t)
-	var e *provision.Error
-	g.Expect(err).To(BeAssignableToTypeOf(e))
-	e = err.(*provision.Error)
+	e, is := errors.AsType[*provision.Error](err)
+	g.Expect(is).To(BeTrue(), "%v", err)
 	g.Expect(e.Cause).To(Equal(cause), e.Message)
 	return e
 }
@@ -206,7 +206,7 @@ func TestOtherRefusals(t *testing.T) {
 	g.Expect(e.Message).To(ContainSubstring("another system's ID"))
 
 	s.service.SetToken(double.DefaultToken, true)
-	refusal(t, s.Disable(t.Context(), *account), provision.Forbidden)
+	g.Expect(refusal(t, s.Disable(t.Context(), *account), provision.Forbidden).Code).To(Equal("forbidden"))
 	_, err = s.Check(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	s.service.SetToken("new", false)
@@ -277,7 +277,7 @@ func TestLostCreationIsFoundAgain(t *testing.T) {
 	defer s.service.Inject(double.Fault{Method: http.MethodPost, Carried: true, Status: http.StatusBadGateway, Code: "unavailable"})()
 	desired := s.desire(t, hanako())
 	_, err := s.Create(t.Context(), desired)
-	refusal(t, err, provision.Unavailable)
+	g.Expect(refusal(t, err, provision.Unavailable).Code).To(Equal("unavailable"))
 	found, err := s.Find(t.Context(), provision.Reference{CorrelationID: desired.CorrelationID})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(provision.Differences(*found, desired)).To(BeEmpty())
@@ -293,7 +293,7 @@ func TestBudgetIsOfWrites(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	refusal(t, s.Disable(ctx, *account), provision.Unavailable)
+	g.Expect(refusal(t, s.Disable(ctx, *account), provision.Unavailable).Message).To(ContainSubstring("budget"))
 	g.Expect(s.service.User(account.UserName).Active()).To(BeTrue())
 }
 

@@ -182,24 +182,33 @@ func (s *Server) change(u *user, sent map[string]any) (answer, bool) {
 
 // checkValue refuses a value that cannot be u's.
 func (s *Server) checkValue(u *user, name string, value any) (answer, bool) {
-	optional := slices.Contains(optionalTexts, name) || slices.Contains(s.options.Properties, name)
 	if name == "active" {
 		if _, is := value.(bool); !is {
 			return refuseValue("value_not_allowed", name, "active must be true or false."), false
 		}
 		return answer{}, true
 	}
-	if !optional && !slices.Contains(requiredTexts, name) {
-		return refuseValue("property_unknown", name, name+" is not kept."), false
-	}
+	optional := slices.Contains(optionalTexts, name) || slices.Contains(s.options.Properties, name)
 	text, is := value.(string)
-	switch before := u.text("externalId"); {
+	switch {
+	case !optional && !slices.Contains(requiredTexts, name):
+		return refuseValue("property_unknown", name, name+" is not kept."), false
 	case value == nil && optional:
 		return answer{}, true
 	case !is || text == "":
 		return refuseValue("value_not_allowed", name, name+" must be a text that is not empty."), false
 	case utf8.RuneCountInString(text) > limit(name):
 		return refuseValue("value_not_allowed", name, fmt.Sprintf("%s has more than %d characters.", name, limit(name))), false
+	}
+	if bad, ok := s.checkCharacters(name, text); !ok {
+		return bad, false
+	}
+	return s.checkText(u, name, text)
+}
+
+// checkText refuses what is no such value.
+func (s *Server) checkText(u *user, name, text string) (answer, bool) {
+	switch before := u.text("externalId"); {
 	case name == "externalId" && before != "" && before != text:
 		return refuseValue("value_not_allowed", name, "The externalId of a user does not change."), false
 	case name == "mail" && (strings.Count(text, "@") != 1 || strings.ContainsAny(text, " \t")):
@@ -207,6 +216,10 @@ func (s *Server) checkValue(u *user, name string, value any) (answer, bool) {
 	case name == "role" && !slices.Contains(s.options.Roles, text):
 		return refuseValue("value_not_allowed", name, "The role must be one of "+strings.Join(s.options.Roles, ", ")+"."), false
 	}
+	return answer{}, true
+}
+
+func (s *Server) checkCharacters(name, text string) (answer, bool) {
 	for _, r := range text {
 		if r < ' ' || r > '\uffff' || strings.ContainsRune(s.options.Refused, r) {
 			a := refuseValue("character_not_allowed", name, "使用できない文字が含まれています。")
