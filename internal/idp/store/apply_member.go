@@ -312,34 +312,8 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 	if held != nil {
 		return *held, nil
 	}
-	if _, err := b.endSessions(b.ctx, key, ""); err != nil {
+	if err := b.endMember(tenant, row); err != nil {
 		return admin.Result{}, err
-	}
-	if err := b.dropLinks(b.ctx, key); err != nil {
-		return admin.Result{}, err
-	}
-	for _, statement := range []string{
-		`DELETE FROM member_values WHERE tenant = $1 AND member = $2`,
-		`DELETE FROM notices WHERE kind = 'Member' AND tenant = $1 AND name = $2`,
-	} {
-		if _, err := b.exec(b.ctx, statement, key.Tenant, key.Name); err != nil {
-			return admin.Result{}, err
-		}
-	}
-	if err := b.storeImage(key, nil); err != nil {
-		return admin.Result{}, err
-	}
-	_, err = b.exec(b.ctx, `UPDATE members SET deleted_at = $1, digest = '', link_expires_at = 0, mail_error = '' WHERE tenant = $2 AND name = $3`, b.now, key.Tenant, key.Name)
-	if err != nil {
-		return admin.Result{}, err
-	}
-	// The Secret with a temporary password goes with the resource, so nobody would know it after a restore.
-	if err := b.forgetTemporaryPasswords(key.Tenant, key.Name); err != nil {
-		return admin.Result{}, err
-	}
-	b.freed[mailResource(row.mail)], b.freed[licensesResource(key.Tenant)] = true, true
-	for attribute, value := range uniqueValues(tenant.Tenant, row.member) {
-		b.freed[valueResource(key.Tenant, attribute, value)] = true
 	}
 	if len(tenant.held) > 0 {
 		// Perhaps nobody remains whom the last SuperAdmin must administer.
@@ -350,6 +324,38 @@ func (b *batch) deleteMember(change admin.Change) (admin.Result, error) {
 		tenant.gone++
 	}
 	return admin.Result{Changed: true, DeletedAt: fromMillis(b.now)}, b.audit(b.ctx, row.entry(admin.AuditEntry{Action: admin.MemberDeleted, Detail: "declared by " + change.Owner}))
+}
+
+// endMember marks the member as deleted, and ends and frees what it had.
+func (b *batch) endMember(tenant *batchTenant, row *memberRow) error {
+	key := row.key()
+	if _, err := b.endSessions(b.ctx, key, ""); err != nil {
+		return err
+	}
+	if err := b.dropLinks(b.ctx, key); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		`DELETE FROM member_values WHERE tenant = $1 AND member = $2`,
+		`DELETE FROM notices WHERE kind = 'Member' AND tenant = $1 AND name = $2`,
+	} {
+		if _, err := b.exec(b.ctx, statement, key.Tenant, key.Name); err != nil {
+			return err
+		}
+	}
+	if err := b.storeImage(key, nil); err != nil {
+		return err
+	}
+	_, err := b.exec(b.ctx, `UPDATE members SET deleted_at = $1, digest = '', link_expires_at = 0, mail_error = '' WHERE tenant = $2 AND name = $3`, b.now, key.Tenant, key.Name)
+	if err != nil {
+		return err
+	}
+	b.freed[mailResource(row.mail)], b.freed[licensesResource(key.Tenant)] = true, true
+	for attribute, value := range uniqueValues(tenant.Tenant, row.member) {
+		b.freed[valueResource(key.Tenant, attribute, value)] = true
+	}
+	// The Secret with a temporary password goes with the resource, so nobody would know it after a restore.
+	return b.forgetTemporaryPasswords(key.Tenant, key.Name)
 }
 
 // deletedBefore is the result of a deletion that was carried out already: whoever

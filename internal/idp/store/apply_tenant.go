@@ -54,19 +54,25 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	if more := change.Tenant.Licenses; tenant.live && tenant.Licenses > 0 && (more == 0 || more > tenant.Licenses) {
 		b.freed[licensesResource(slug)] = true
 	}
-	entry := admin.AuditEntry{Tenant: slug, Action: admin.TenantUpdated, Detail: "declared by " + change.Owner}
-	switch {
-	case !tenant.exists, strangers:
-		entry.Action = admin.TenantCreated
-	case !tenant.live:
-		entry.Action, entry.Detail = admin.TenantCreated, entry.Detail+", restored"
-	}
+	entry := tenantEntry(change, tenant, strangers)
 	tenant.Tenant, tenant.owner, tenant.digest = change.Tenant.Tenant, change.Owner, digest
 	tenant.exists, tenant.live, tenant.republish = true, true, true
 	if err := b.audit(b.ctx, entry); err != nil {
 		return admin.Result{}, err
 	}
 	return b.tenantResult(slug, true)
+}
+
+// tenantEntry is the audit log's, of a change to the tenant as it was before.
+func tenantEntry(change admin.Change, before *batchTenant, strangers bool) admin.AuditEntry {
+	entry := admin.AuditEntry{Tenant: change.Key.Tenant, Action: admin.TenantUpdated, Detail: "declared by " + change.Owner}
+	switch {
+	case !before.exists, strangers:
+		entry.Action = admin.TenantCreated
+	case !before.live:
+		entry.Action, entry.Detail = admin.TenantCreated, entry.Detail+", restored"
+	}
+	return entry
 }
 
 // storeTenant writes the tenant. Where strangers, who are of another namespace,
