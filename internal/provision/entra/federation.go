@@ -80,6 +80,9 @@ type Plan struct {
 	Change Federation
 }
 
+// enforced has Microsoft send people here for their second factor.
+const enforced = "enforceMfaByFederatedIdp"
+
 // warning is what everybody should know who undoes a federation.
 const warning = "Nobody has a password at Microsoft: reset the passwords in the Microsoft 365 admin centre before people need them. It takes up to two hours until Microsoft asks for them everywhere."
 
@@ -156,6 +159,9 @@ func keep(w Wish, now Federation) Plan {
 	}
 	if w.MFA == "" && now.MFA != "" {
 		plan.Message += fmt.Sprintf(" Whose second factor counts stays as it is (%s): Microsoft does not let it be unset.", now.MFA)
+	}
+	if cmp.Or(w.MFA, now.MFA) == enforced {
+		plan.Message += " Whom Entra ID asks for a second factor is sent here for it, and there is none here yet, so they cannot get in; RejectFromIdP has Microsoft ask for its own."
 	}
 	change := Federation{}
 	differs := func(want, have string, into *string) {

@@ -129,6 +129,8 @@ func TestFederationSteps(t *testing.T) {
 	}
 	g := NewWithT(t)
 	g.Expect(NextStep(wish(nil), federated(func(f *Federation) { f.MFA = "rejectMfaByFederatedIdp" })).Message).To(ContainSubstring("does not let it be unset"))
+	enforcing := NextStep(wish(nil), federated(func(f *Federation) { f.MFA = enforced }))
+	g.Expect(enforcing.Message).To(ContainSubstring("RejectFromIdP"))
 	undone := NextStep(wish(func(w *Wish) { w.Off, w.KnownID = true, "1" }), federated(nil))
 	g.Expect(undone.Message).To(And(ContainSubstring("password"), ContainSubstring("two hours")))
 }
