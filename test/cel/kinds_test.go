@@ -664,6 +664,11 @@ var samlAppRules = append(appRules("SAMLApp"), []ruleTest{
 		refused: []variant{full("another field", set("spec.attributes.0.from.domain", "m365.acme.example"))},
 	},
 	{
+		kind: "SAMLApp", path: "spec.attributes[].from.domain", message: "must be a mail domain in lower case, for example example.co.jp",
+		accepted: eachOfFull("spec.attributes.2.from.domain", "acme.example", "m365.acme.example"),
+		refused:  eachOfFull("spec.attributes.2.from.domain", "Acme.example", "@acme.example", "acme..example"),
+	},
+	{
 		kind: "SAMLApp", path: "spec.attributes[].from", message: "set exactly one of field and attribute",
 		accepted: []variant{full("each kind")},
 		refused: []variant{

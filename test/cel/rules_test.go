@@ -83,7 +83,7 @@ func TestRules(t *testing.T) {
 }
 
 // positions makes the paths of items those of their lists.
-var positions = strings.NewReplacer("[0]", "[]", "[1]", "[]")
+var positions = strings.NewReplacer("[0]", "[]", "[1]", "[]", "[2]", "[]")
 
 // at is how the API server calls a place; the object itself has no path.
 func at(path string) string {
