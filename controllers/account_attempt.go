@@ -191,10 +191,12 @@ func (a *accountAttempt) carryOut(ctx context.Context, found *provision.Account,
 	now, err := found, error(nil)
 	switch service := a.live.service; decision.Action {
 	case provision.Create:
+		a.made.note(a.name, a.clock(), a.lag)
 		now, err = service.Create(ctx, desired)
 	case provision.Update, provision.Adopt:
 		now, err = service.Update(ctx, *found, desired)
 	case provision.Restore:
+		a.made.note(a.name, a.clock(), a.lag)
 		if now, err = service.Restore(ctx, *found); err == nil && len(provision.Differences(*now, desired)) > 0 {
 			now, err = service.Update(ctx, *now, desired)
 		}
@@ -203,9 +205,6 @@ func (a *accountAttempt) carryOut(ctx context.Context, found *provision.Account,
 	}
 	if err != nil {
 		return done{}, err
-	}
-	if decision.Action == provision.Create || decision.Action == provision.Restore {
-		a.made.note(a.name, a.clock(), a.lag)
 	}
 	return done{action: decision.Action, account: *now, changes: decision.Changes}, nil
 }

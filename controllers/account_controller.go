@@ -128,6 +128,7 @@ func (k *accounts) attempt(ctx context.Context, account *v1alpha1.Account, repor
 
 // begin gathers what an attempt needs. Its target is nil where that is gone.
 func (k *accounts) begin(ctx context.Context, account *v1alpha1.Account) (*accountAttempt, error) {
+	k.made.begin(k.clock())
 	a := &accountAttempt{accounts: k, account: account, name: client.ObjectKeyFromObject(account)}
 	target := &v1alpha1.ProvisioningTarget{}
 	name := types.NamespacedName{Namespace: account.Namespace, Name: account.Spec.TargetRef.Name}

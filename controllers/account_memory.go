@@ -40,15 +40,38 @@ func (s *settledFailures) set(account types.NamespacedName, digest string) {
 	s.digests[account] = digest
 }
 
-// lateAccounts are those that this process made a short while ago, which their
-// services may not find yet.
+// lateAccounts are those that were made, or may have been, a short while ago: their
+// services may not find them yet.
 type lateAccounts struct {
 	mu     sync.Mutex
 	made   map[types.NamespacedName]time.Time
 	pruned time.Time
+	// began is when this process first looked: what another one did before that
+	// nobody here saw.
+	began time.Time
 }
 
-// note remembers that an account was made, where its service lags.
+// unseen is how long an account may yet be there that the service does not find.
+func (l *lateAccounts) unseen(account types.NamespacedName, now time.Time, lag time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.made[account]
+	if last.Before(l.began) {
+		last = l.began
+	}
+	return lag - now.Sub(last)
+}
+
+// begin notes when this process first looked.
+func (l *lateAccounts) begin(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.began.IsZero() {
+		l.began = now
+	}
+}
+
+// note remembers that an account is being made, where its service lags.
 func (l *lateAccounts) note(account types.NamespacedName, now time.Time, lag time.Duration) {
 	if lag <= 0 {
 		return
@@ -65,7 +88,7 @@ func (l *lateAccounts) note(account types.NamespacedName, now time.Time, lag tim
 	l.made[account] = now
 }
 
-// lately tells that an account was made within the lag of its service.
+// lately tells that this process made an account within the lag of its service.
 func (l *lateAccounts) lately(account types.NamespacedName, now time.Time, lag time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -93,7 +93,7 @@ func (a *accountAttempt) removed(action provision.Action, found *provision.Accou
 // neverWas lets an Account go whose account was never made; after a while, as one
 // may have been made that cannot be found yet.
 func (a *accountAttempt) neverWas(ctx context.Context, report *status.Report) status.Outcome {
-	wait := a.lag - a.clock().Sub(a.account.CreationTimestamp.Time)
+	wait := a.made.unseen(a.name, a.clock(), a.lag)
 	if a.correlationID() != "" && wait > 0 {
 		report.RequeueAfter(wait)
 		return waits(v1alpha1.SyncingReason, "Nobody should have this account, and the service does not find it; it is looked for once more in a few minutes.")

@@ -110,11 +110,10 @@ func (a *accountAttempt) fresh() bool {
 	if fields.ExternalID != "" {
 		return false
 	}
-	since := a.account.CreationTimestamp.Time
-	if fields.Error != nil && fields.Error.Cause == string(provision.Conflict) {
-		since = fields.Error.Since.Time
+	if fields.Error == nil || fields.Error.Cause != string(provision.Conflict) {
+		return a.lag > 0
 	}
-	return a.clock().Sub(since) < a.lag
+	return a.clock().Sub(fields.Error.Since.Time) < a.lag
 }
 
 // fails writes the failure; its beginning goes into the audit log.
