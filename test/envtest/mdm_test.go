@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package envtest
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -170,4 +171,39 @@ func TestMDMsTokenIsRefused(t *testing.T) {
 	p.change(secret, func() { secret.Data["token"] = []byte(mdm.DefaultToken) })
 	p.synced(target, 1)
 	p.Expect(service.Users()).To(HaveLen(1))
+}
+
+// TestMDMThatBreaksOff: what an MDM does not say well concludes nothing, and what
+// was missed meanwhile is made good.
+func TestMDMThatBreaksOff(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newMDM(mdm.Options{PageSize: 2})
+	p.create(secret, target, p.member("taro", withMDM), p.member("hanako", withMDM), p.member("jiro", withMDM))
+	p.synced(target, 3)
+	before := service.Users()
+	cut := mdm.Fault{Method: http.MethodGet, Path: "/users", After: 1, Half: true}
+	for name, fault := range map[string]mdm.Fault{"proxy": mdm.HTML(), "cut off": cut} {
+		mend := service.Inject(fault)
+		p.annotate(target, v1alpha1.SyncNowAnnotation, name)
+		p.Expect(p.waiting(target, v1alpha1.UnavailableReason)).NotTo(BeEmpty(), name)
+		p.Expect(service.Users()).To(Equal(before), name)
+		mend()
+		p.synced(target, 3)
+	}
+
+	// A creation whose answer is lost makes one user.
+	mend := service.Inject(mdm.Fault{Method: http.MethodPost, Carried: true, Times: 1, Status: http.StatusBadGateway, Code: "unavailable"})
+	p.create(p.member("shiro", withMDM))
+	p.synced(target, 4)
+	mend()
+	p.Expect(service.Users()).To(HaveLen(4))
+
+	// Too many calls: all wait as long as it says.
+	mend = service.Inject(mdm.Throttled("5"))
+	p.create(p.member("goro", withMDM))
+	p.Expect(p.waiting(target, v1alpha1.ThrottledReason)).NotTo(BeEmpty())
+	p.Expect(target.Status.ThrottledUntil.IsZero()).To(BeFalse())
+	mend()
+	p.synced(target, 5)
+	p.Expect(service.Users()).To(HaveLen(5))
 }
