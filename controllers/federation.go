@@ -19,6 +19,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -52,6 +53,7 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 		return nil, nil
 	}
 	wish := entra.Wish{Domain: string(spec.Domain), Members: membersThere(accounts)}
+	wish.Settling = (known == nil || known.ID == "") && tallyOf(accounts).pending() > 0
 	if known != nil {
 		wish.KnownID, wish.KnownIssuer = known.ID, known.Issuer
 	}
@@ -61,7 +63,7 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 			return nil, err
 		}
 		others := &v1alpha1.ProvisioningTargetList{}
-		if err := k.List(ctx, others); err != nil {
+		if err := k.List(ctx, others, client.InNamespace(target.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
 		answeredBy(&wish, app, in.tenant.DisplayName)

@@ -147,6 +147,16 @@ func TestFederateRefuses(t *testing.T) {
 	}
 }
 
+// TestStrangersWhileAccountsSettle are not counted: they may be members' in a moment.
+func TestStrangersWhileAccountsSettle(t *testing.T) {
+	s, w, _ := federating(t)
+	s.tenant.AddUser("sato@acme.example", nil)
+	w.Settling = true
+	s.tenant.Forget()
+	s.Expect(s.federate(w).State).To(Equal(Preparing))
+	s.Expect(s.tenant.Counts()).NotTo(HaveKey("GET /users"))
+}
+
 // TestStrangersWhoCannotLogIn do not stand in the way.
 func TestStrangersWhoCannotLogIn(t *testing.T) {
 	s, w, _ := federating(t)

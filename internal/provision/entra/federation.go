@@ -28,6 +28,8 @@ type Wish struct {
 	// KnownID and KnownIssuer are of the federation that was made before; empty
 	// where there was none.
 	KnownID, KnownIssuer string
+	// Settling: accounts of members are still being made or taken over.
+	Settling bool
 	// Members are the immutable IDs that members' accounts should have, by external ID.
 	Members map[string]string
 }
@@ -99,6 +101,9 @@ func NextStep(w Wish, f Facts) Plan {
 	}
 	if message := refusal(w, f); message != "" {
 		return blocked("%s", message)
+	}
+	if w.Settling {
+		return Plan{State: Preparing, Message: fmt.Sprintf("Accounts of members are still being made or taken over; %s is federated after that.", w.Domain)}
 	}
 	if len(f.Unready) > 0 {
 		return Plan{State: Preparing, Message: fmt.Sprintf("%s of members do not have their immutable ID yet (%s); the domain is federated as soon as they do. If that goes on, look at their Accounts.", accounts(len(f.Unready)), some(f.Unready))}

@@ -88,6 +88,16 @@ func TestFederationWaitsForMembers(t *testing.T) {
 	g.Expect(plan.Message).To(ContainSubstring("hanako@acme.example"))
 }
 
+func TestFederationWaitsForAccounts(t *testing.T) {
+	g := NewWithT(t)
+	settling := func(w *Wish) { w.Settling = true }
+	plan := NextStep(wish(settling), ready(nil))
+	g.Expect(plan.State).To(Equal(Preparing))
+	g.Expect(plan.Step).To(BeEmpty())
+	g.Expect(NextStep(wish(settling), ready(func(f *Facts) { f.Administrators = 0 })).State).To(Equal(Blocked), "what a person has to do is told at once")
+	g.Expect(NextStep(wish(settling), federated(nil)).State).To(Equal(Federated))
+}
+
 func TestFederationSteps(t *testing.T) {
 	for name, test := range map[string]struct {
 		wish   func(*Wish)

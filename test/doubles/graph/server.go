@@ -39,6 +39,8 @@ var roleTemplates = map[string]bool{
 type Options struct {
 	// TenantID is a GUID; empty is DefaultTenantID.
 	TenantID string
+	// Elsewhere are tenants of another national cloud.
+	Elsewhere []string
 	// Domains of the tenant; none are acme.onmicrosoft.com (initial and default)
 	// and acme.example (verified).
 	Domains []Domain

@@ -65,6 +65,9 @@ func (s *Server) giveToken(c *call, tenant string) answer {
 	if form.Get("grant_type") != "client_credentials" {
 		return tokenRefusal(http.StatusBadRequest, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
 	}
+	if slices.Contains(s.options.Elsewhere, tenant) {
+		return tokenRefusal(http.StatusBadRequest, "invalid_request", 90038, fmt.Sprintf("Tenant '%s' request is being redirected to the National Cloud.", tenant))
+	}
 	if !strings.EqualFold(tenant, s.options.TenantID) {
 		return tokenRefusal(http.StatusBadRequest, "invalid_request", 90002, fmt.Sprintf("Tenant '%s' not found.", tenant))
 	}

@@ -35,6 +35,7 @@ func TestTokenErrors(t *testing.T) {
 		"wrong secret":     {func(_ *world, f url.Values) string { f.Set("client_secret", "wrong"); return "" }, 401, "invalid_client", 7000215},
 		"unknown app":      {func(_ *world, f url.Values) string { f.Set("client_id", other); return "" }, 400, "unauthorized_client", 700016},
 		"unknown tenant":   {func(_ *world, _ url.Values) string { return other }, 400, "invalid_request", 90002},
+		"other cloud":      {func(_ *world, _ url.Values) string { return "elsewhere" }, 400, "invalid_request", 90038},
 		"unknown resource": {func(_ *world, f url.Values) string { f.Set("scope", "https://graph.example/.default"); return "" }, 400, "invalid_resource", 500011},
 		"no default scope": {func(w *world, f url.Values) string { f.Set("scope", w.url+"/User.Read.All"); return "" }, 400, "invalid_scope", 1002012},
 		"no grant type":    {func(_ *world, f url.Values) string { f.Del("grant_type"); return "" }, 400, "invalid_request", 900144},
@@ -49,7 +50,7 @@ func TestTokenErrors(t *testing.T) {
 		"two kinds at once": {func(_ *world, f url.Values) string { f.Set("client_assertion", "a.b.c"); return "" }, 401, "invalid_client", 7000216},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, Options{})
+			w := newWorld(t, Options{Elsewhere: []string{"elsewhere"}})
 			form := w.form()
 			tenant := test.change(w, form)
 			if tenant == "" {
