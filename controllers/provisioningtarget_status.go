@@ -271,7 +271,7 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 	}
 	switch {
 	case m.suspended:
-		return mustAct(v1alpha1.SuspendedReason, fmt.Sprintf("All work on the service is suspended; remove the annotation %s to go on.", v1alpha1.SuspendedAnnotation))
+		return m.heldStill()
 	case m.trouble.failure != nil:
 		return mustAct(v1alpha1.AuthenticationFailedReason, fmt.Sprintf("%s Nothing is asked of the service until %s changes, or the next sync is due.", m.trouble.failure.Message, credentialsOf(target)))
 	case m.state.failure != nil:
@@ -295,6 +295,16 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		return outcome
 	}
 	return m.synced()
+}
+
+// heldStill tells of a suspended target: in order as long as nothing waits for it.
+func (m moment) heldStill() status.Outcome {
+	outcome := status.Outcome{Reason: v1alpha1.SuspendedReason, Message: fmt.Sprintf("All work on the service is suspended; remove the annotation %s to go on.", v1alpha1.SuspendedAnnotation)}
+	if waiting := m.tally.pending() + m.tally.failed + m.tally.held; waiting > 0 {
+		outcome.Verdict = status.UserMustAct
+		outcome.Message = fmt.Sprintf("%d accounts wait, as all work on the service is suspended; remove the annotation %s to go on.", waiting, v1alpha1.SuspendedAnnotation)
+	}
+	return outcome
 }
 
 // failed tells of a run that failed.

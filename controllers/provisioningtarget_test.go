@@ -99,7 +99,8 @@ func TestOutcomesOfATarget(t *testing.T) {
 		usable  bool
 	}{
 		"never checked":      {moment{}, status.Waits, v1alpha1.SyncingReason, "being asked", false},
-		"suspended":          {moment{suspended: true, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.SuspendedReason, "identity.tegata.dev/suspended", false},
+		"suspended":          {moment{suspended: true, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.Done, v1alpha1.SuspendedReason, "identity.tegata.dev/suspended", false},
+		"suspended too long": {moment{suspended: true, tally: tally{desired: 9, synced: 7, failed: 1, held: 1}}, status.UserMustAct, v1alpha1.SuspendedReason, "3 accounts wait", false},
 		"refused":            {moment{state: checked, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.AuthenticationFailedReason, `until the Secret "chat-token" changes`, false},
 		"check failed":       {moment{state: runState{failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "It failed.", false},
 		"listing failed":     {moment{state: runState{checked: true, failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "nothing was concluded", true},

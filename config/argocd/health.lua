@@ -15,9 +15,6 @@ end
 if status.observedGeneration ~= obj.metadata.generation then
   return { status = "Progressing", message = "Waiting for the operator." }
 end
-if obj.kind == "ProvisioningTarget" and (obj.metadata.annotations or {})["identity.tegata.dev/suspended"] == "true" then
-  return { status = "Suspended", message = message }
-end
 if conditions.Reconciling ~= nil and conditions.Reconciling.status == "True" then
   return { status = "Progressing", message = conditions.Reconciling.message }
 end
@@ -29,5 +26,8 @@ if ready.status ~= "True" or ready.observedGeneration ~= obj.metadata.generation
 end
 if obj.kind == "Member" and spec.suspended == true then
   return { status = "Suspended", message = "Refused at log-in, as spec.suspended says." }
+end
+if obj.kind == "ProvisioningTarget" and (obj.metadata.annotations or {})["identity.tegata.dev/suspended"] == "true" then
+  return { status = "Suspended", message = message }
 end
 return { status = "Healthy", message = message }

@@ -153,9 +153,11 @@ func TestSuspendedTargetLeavesAccountsAlone(t *testing.T) {
 	p.create(p.member("taro"), secret, target)
 	p.synced(target, 1)
 	p.annotate(target, v1alpha1.SuspendedAnnotation, "true")
-	p.stalled(target, v1alpha1.SuspendedReason)
+	p.Eventually(func() []metav1.Condition { p.refresh(target); return target.Status.Conditions }, patience, glance).
+		Should(ContainElement(And(HaveField("Type", "Ready"), HaveField("Status", metav1.ConditionTrue), HaveField("Reason", v1alpha1.SuspendedReason))))
 	p.create(p.member("hanako"))
 	hanako := p.accountOf("chat", "hanako")
+	p.Expect(p.stalled(target, v1alpha1.SuspendedReason)).To(ContainSubstring("1 accounts wait"))
 	p.Consistently(func() int { return service.count("Create") }, time.Second, glance).Should(Equal(1))
 	p.refresh(hanako)
 	p.Expect(hanako.Status.ExternalID).To(BeEmpty())

@@ -73,6 +73,8 @@ func TestTargetRefusesWhatCannotBe(t *testing.T) {
 	_, target, secret := p.newService(t, "chat")
 	p.create(target)
 	p.Expect(p.stalled(target, v1alpha1.ReferenceNotFoundReason)).To(Equal(`Secret "chat" does not exist in this namespace; create it or correct spec.scim.authentication.bearerTokenSecretRef.`))
+	health, _ := p.healthOf(target)
+	p.Expect(health).To(Equal(degraded))
 	secret.Data = map[string][]byte{"other": []byte("good")}
 	p.create(secret)
 	p.Expect(p.stalled(target, v1alpha1.InvalidReferenceReason)).To(ContainSubstring(`has no value under the key "token"; add it`))
@@ -188,11 +190,15 @@ func TestSuspendedTarget(t *testing.T) {
 	service, target, secret := p.newService(t, "chat")
 	target.Annotations = map[string]string{v1alpha1.SuspendedAnnotation: "true"}
 	p.create(secret, target)
-	p.Expect(p.stalled(target, v1alpha1.SuspendedReason)).To(ContainSubstring("remove the annotation identity.tegata.dev/suspended"))
+	p.current(target)
+	p.Expect(target.Status.Conditions).To(ContainElement(And(HaveField("Type", "Ready"), HaveField("Reason", v1alpha1.SuspendedReason),
+		HaveField("Message", ContainSubstring("remove the annotation identity.tegata.dev/suspended")))))
+	health, _ := p.healthOf(target)
+	p.Expect(health).To(Equal(suspended))
 	p.Expect(service.count("Check")).To(BeZero())
 	p.change(target, func() { delete(target.Annotations, v1alpha1.SuspendedAnnotation) })
+	p.Eventually(func() int { return service.count("List") }, patience, glance).Should(Equal(1))
 	p.current(target)
-	p.Expect(service.count("List")).To(Equal(1))
 }
 
 // TestCredentialsThatEnd are warned of ahead.
