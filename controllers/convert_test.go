@@ -20,7 +20,9 @@ func TestAbsentFieldsTakeTheirDefaultsInMemoryOnly(t *testing.T) {
 	g := NewWithT(t)
 	tenant := &v1alpha1.Tenant{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}
 	converted := directoryTenant(tenant)
-	g.Expect(converted).To(Equal(directory.Tenant{Slug: "acme", TimeZone: "Asia/Tokyo", Language: "ja", Plan: directory.PlanPlus}))
+	g.Expect(converted).To(Equal(directory.Tenant{
+		Slug: "acme", TimeZone: "Asia/Tokyo", Language: "ja", Plan: directory.PlanPlus, DeletionGuard: directory.DefaultDeletionGuard(),
+	}))
 	g.Expect(tenant.Spec).To(Equal(v1alpha1.TenantSpec{}))
 
 	member := directoryMember(directory.Tenant{Slug: "acme", TimeZone: "Europe/Paris", Language: "en"}, &v1alpha1.Member{}, nil)
