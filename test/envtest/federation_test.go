@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/formclient"
 	"tegata.dev/tegata/test/doubles/graph"
 )
@@ -221,6 +222,25 @@ func TestFederationLife(t *testing.T) {
 		g.Expect(target.Status.Federation.Message).To(And(ContainSubstring("password"), ContainSubstring("two hours")))
 	}, patience, glance).Should(Succeed())
 	p.current(target)
+}
+
+// TestFederationOfAccountsThatWereThere: users from before become members'
+// accounts, and get the IDs that they log in by, before the domain is federated.
+func TestFederationOfAccountsThatWereThere(t *testing.T) {
+	p := newPlace(t)
+	idp := p.identityServer()
+	p.change(idp, func() { idp.Spec.ExternalURL = "https://" + p.namespace + ".example" })
+	there, target, secret := p.newEntra()
+	before := there.AddUser("yamada@"+m365Domain, map[string]any{"onPremisesImmutableId": "b2xkIGlkIG9mIGFk"})
+	room := there.AddUser("room@"+m365Domain, map[string]any{"accountEnabled": false, "onPremisesImmutableId": "room"})
+	member := p.member("yamada", temporary)
+	target.Spec.Adoption = v1alpha1.AdoptByUserName
+	p.create(secret, p.microsoft(), member, target)
+	p.federation(target, v1alpha1.FederationFederated)
+	p.refresh(member)
+	p.Expect(there.User(before)).To(HaveKeyWithValue("onPremisesImmutableId", directory.ImmutableID(member.Status.ID)))
+	p.Expect(there.User(room)).To(HaveKeyWithValue("onPremisesImmutableId", "room"), "it is nobody's")
+	p.Expect(there.CutOff()).To(BeEmpty())
 }
 
 // TestFederationOutlivesItsTarget: deleting the object cuts nobody off, and says so.
