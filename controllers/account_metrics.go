@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	targetLabels = []string{"namespace", "target"}
+	targetLabels = []string{"namespace", "provisioningtarget"}
 
 	accountResults = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tegata_provisioning_results_total",
@@ -74,7 +74,7 @@ func (accountMetrics) took(target types.NamespacedName, operation string, took t
 
 // forget drops the metrics of a target that is gone.
 func (accountMetrics) forget(target types.NamespacedName) {
-	of := prometheus.Labels{"namespace": target.Namespace, "target": target.Name}
+	of := prometheus.Labels{"namespace": target.Namespace, "provisioningtarget": target.Name}
 	accountResults.DeletePartialMatch(of)
 	serviceDurations.DeletePartialMatch(of)
 }

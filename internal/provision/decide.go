@@ -137,11 +137,12 @@ func Differences(found Account, desired Desired) []Change {
 			changes = append(changes, Change{property, from, to})
 		}
 	}
-	for _, property := range slices.Sorted(maps.Keys(desired.Properties)) {
-		compare(property, found.Properties[property], desired.Properties[property])
-	}
+	// Parentheses sort before all letters.
 	compare(activeName, fmt.Sprint(found.Active), fmt.Sprint(desired.Active))
 	compare(correlationIDName, found.CorrelationID, desired.CorrelationID)
 	compare(userNameName, found.UserName, desired.UserName)
+	for _, property := range slices.Sorted(maps.Keys(desired.Properties)) {
+		compare(property, found.Properties[property], desired.Properties[property])
+	}
 	return changes
 }
