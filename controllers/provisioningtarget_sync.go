@@ -132,7 +132,7 @@ func (k *provisioningTargets) compare(ctx context.Context, w work) (int, error) 
 			id = marked
 		}
 		known[id] = true
-		if k.differs(ctx, w.live, account, found, id) {
+		if k.differs(ctx, w, account, found, id) {
 			suspects = append(suspects, client.ObjectKeyFromObject(account))
 		}
 	}
@@ -149,28 +149,33 @@ func (k *provisioningTargets) compare(ctx context.Context, w work) (int, error) 
 
 // differs tells that an Account has to be looked at: what the service has is not
 // what Decide leaves alone, or the last attempt failed.
-func (k *provisioningTargets) differs(ctx context.Context, live liveTarget, account *v1alpha1.Account, found listing, id string) bool {
-	switch {
-	case !account.DeletionTimestamp.IsZero() || account.Status.LastSync.After(found.began):
+func (k *provisioningTargets) differs(ctx context.Context, w work, account *v1alpha1.Account, found listing, id string) bool {
+	if !account.DeletionTimestamp.IsZero() || account.Status.LastSync.After(found.began) {
 		return false // it was looked at meanwhile
+	}
+	desired, err := k.desired(ctx, w.live, account)
+	switch {
+	case err != nil:
+		return false // the Account says so itself
+	case desired == nil && (account.Status.State == v1alpha1.AccountHeld || w.neverDeletes()):
+		return false
 	case account.Status.State == v1alpha1.AccountFailed:
 		return true
 	}
-	desired, err := k.desired(ctx, live, account)
-	if err != nil {
-		return false // the Account says so itself
-	}
 	situation := provision.Situation{
-		Desired: desired, Linked: account.Status.ExternalID != "", AdoptByUserName: live.adoptByUserName, Removal: live.removal,
+		Desired: desired, Linked: account.Status.ExternalID != "", AdoptByUserName: w.live.adoptByUserName, Removal: w.live.removal,
 	}
 	if there, ok := found.accounts[id]; ok {
 		situation.Found = &there
 	}
-	if desired == nil && account.Status.State == v1alpha1.AccountHeld {
-		return false
-	}
 	action := provision.Decide(situation).Action
 	return action != provision.Nothing && action != provision.Retain
+}
+
+// neverDeletes tells of a sync by schedule in Entra ID: it repairs additions and
+// changes only (O7.2).
+func (w work) neverDeletes() bool {
+	return w.target.Spec.EntraID != nil && w.live.removal == provision.RemovalDelete && w.request == ""
 }
 
 // accountsOf are the Accounts of a target in the cache. They must not be changed.

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -276,6 +277,54 @@ func TestNoSyncStormAfterARestart(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			m := k.look(target, live, when, nil, nil)
 			g.Expect(!m.pausing && (m.asked != "" || !m.now.Before(m.due))).To(Equal(test.due))
+		})
+	}
+}
+
+// Which Accounts a comparison has look again.
+func TestSuspects(t *testing.T) {
+	began := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	desired := &provision.Desired{CorrelationID: "c", UserName: "taro", Active: true}
+	there := provision.Account{ExternalID: "x", CorrelationID: "c", UserName: "taro", Active: true}
+	for name, test := range map[string]struct {
+		status  v1alpha1.AccountStatus
+		there   *provision.Account
+		desired *provision.Desired
+		err     error
+		entra   bool
+		request string
+		want    bool
+	}{
+		"as it should be":              {there: &there, desired: desired},
+		"gone there":                   {desired: desired, want: true},
+		"changed there":                {there: &provision.Account{ExternalID: "x", CorrelationID: "c", UserName: "jiro", Active: true}, desired: desired, want: true},
+		"changed by another hand":      {there: &provision.Account{ExternalID: "x", CorrelationID: "c", UserName: "taro"}, desired: desired, want: true},
+		"looked at meanwhile":          {status: v1alpha1.AccountStatus{LastSync: metav1.NewTime(began.Add(time.Second))}, desired: desired},
+		"failed":                       {status: v1alpha1.AccountStatus{State: v1alpha1.AccountFailed}, there: &there, desired: desired, want: true},
+		"not to be":                    {there: &there, want: true},
+		"not to be, and held":          {status: v1alpha1.AccountStatus{State: v1alpha1.AccountHeld}, there: &there},
+		"not to be, in Entra ID":       {there: &there, entra: true},
+		"failed to go, in Entra ID":    {status: v1alpha1.AccountStatus{State: v1alpha1.AccountFailed}, there: &there, entra: true},
+		"not to be, asked for":         {there: &there, entra: true, request: "now", want: true},
+		"changed there, in Entra ID":   {there: &provision.Account{ExternalID: "x", CorrelationID: "c"}, desired: desired, entra: true, want: true},
+		"not to be, and not there":     {},
+		"cannot be told for the while": {err: errNotYet, there: &there},
+	} {
+		t.Run(name, func(t *testing.T) {
+			account := &v1alpha1.Account{Status: test.status}
+			account.Status.ExternalID = "x"
+			found := listing{began: began, accounts: map[string]provision.Account{}}
+			if test.there != nil {
+				found.accounts["x"] = *test.there
+			}
+			w := work{target: &v1alpha1.ProvisioningTarget{}, live: liveTarget{removal: provision.RemovalDelete}, request: test.request}
+			if test.entra {
+				w.target.Spec.EntraID = &v1alpha1.EntraID{}
+			}
+			k := &provisioningTargets{desired: func(context.Context, liveTarget, *v1alpha1.Account) (*provision.Desired, error) {
+				return test.desired, test.err
+			}}
+			NewWithT(t).Expect(k.differs(t.Context(), w, account, found, "x")).To(Equal(test.want))
 		})
 	}
 }
