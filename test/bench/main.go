@@ -11,6 +11,7 @@ SPDX-License-Identifier: Apache-2.0
 //	(b) members from apply to Ready against the same number of raw API writes
 //	(c) a password log-in against the bare hash
 //	(d) resident memory of the operator with its embedded IdP at 10,000 members
+//	(e) a bulk load of 10,000 accounts against what the target's budget dictates, and leavers meanwhile
 package main
 
 import (
@@ -28,16 +29,23 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "abcd", "which parts to run; d runs with b")
+	only := flag.String("only", "abcde", "which parts to run; d runs with b")
 	members := flag.Int("members", 5000, "how many members part b applies")
 	resident := flag.Int("resident", 10000, "how many members part d holds")
+	bulk := flag.Int("bulk", 10000, "how many members get accounts in part e")
+	writes := flag.Int("writes", 125, "the budget of part e, in writes a second")
 	operator := flag.String("operator", "bin/tegata-operator", "the operator's binary")
 	profile := flag.String("cpuprofile", "", "file for a CPU profile of the whole run")
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := profiled(*profile, func() error { return run(ctx, *only, *members, *resident, *operator) }); err != nil {
+	if err := profiled(*profile, func() error {
+		if err := run(ctx, *only, *members, *resident, *operator); err != nil || !strings.Contains(*only, "e") {
+			return err
+		}
+		return measureProvisioning(ctx, *bulk, *writes, *operator)
+	}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

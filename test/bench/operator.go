@@ -245,7 +245,8 @@ func (l *lab) settle(ctx context.Context) error {
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&v1alpha1.IdentityServer{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "id"}, Spec: v1alpha1.IdentityServerSpec{
-			ExternalURL: "http://" + port, Embedded: &v1alpha1.EmbeddedServer{Listen: port}}},
+			ExternalURL: "http://" + port, Embedded: &v1alpha1.EmbeddedServer{Listen: port},
+			ProvisioningTargets: &v1alpha1.ProvisioningTargetNetworks{AllowedNetworks: []v1alpha1.CIDR{"127.0.0.0/8"}}}},
 		tenant,
 	} {
 		if err := l.Create(ctx, object); err != nil {

@@ -118,7 +118,15 @@ func (s *Server) throttle(c *call) (refused *answer, header map[string]string) {
 	return nil, header
 }
 
+// Throttled is how many calls were refused because a limit was reached.
+func (s *Server) Throttled() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
 func (s *Server) tooMany(header map[string]string, information string) *answer {
+	s.refused++
 	a := refuse(http.StatusTooManyRequests, "TooManyRequests", "Too many requests.")
 	a.header = header
 	header["x-ms-throttle-scope"] = "Tenant_Application/ReadWrite/" + s.options.TenantID

@@ -84,6 +84,7 @@ type Server struct {
 	faults   []*fault
 	log      []Call
 	counts   map[string]int
+	refused  int
 	released chan struct{}
 }
 
