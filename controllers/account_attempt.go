@@ -278,9 +278,6 @@ func (a *accountAttempt) targetAway() status.Outcome {
 	if unchanged && fields.RemovedAt.IsZero() || a.owner.subject == nil && !a.pending && !fields.RemovedAt.IsZero() {
 		return synced(fields)
 	}
-	if fields.State == "" {
-		a.account.Status.State = v1alpha1.AccountPending
-	}
 	return waits(a.live.reason, fmt.Sprintf("ProvisioningTarget %q cannot be used now. %s", a.live.name.Name, a.live.message))
 }
 

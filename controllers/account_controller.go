@@ -110,6 +110,9 @@ func (k *accounts) attempt(ctx context.Context, account *v1alpha1.Account, repor
 		report.Add(unavailable(v1alpha1.UnavailableReason, "The finalizer could not be written; it is tried again.", err))
 		return
 	}
+	if account.Status.State == "" {
+		account.Status.State = v1alpha1.AccountPending
+	}
 	a, err := k.begin(ctx, account)
 	switch {
 	case err != nil:

@@ -40,6 +40,10 @@ func (a *accountAttempt) remove(ctx context.Context, report *status.Report) stat
 	if a.mark == 0 && fields.Error != nil && a.settled.get(a.name) == a.removalDigest() {
 		return failedOutcome(*fields.Error)
 	}
+	if namespaceEnds(ctx, a.Client, a.name.Namespace) {
+		// Everything goes, the target too, in no order: as with a target that is deleted.
+		return waits(v1alpha1.PendingReason, "The namespace is being deleted; the account in the service stays as it is.")
+	}
 	found, linked, err := a.find(ctx, a.correlationID())
 	if err != nil {
 		return a.failed(err, "", report)

@@ -135,9 +135,6 @@ func (a *accountAttempt) fails(failure *provision.Error, nextTry time.Time) {
 		a.tellAudit(admin.AccountFailed, fmt.Sprintf("%s: %s", failure.Cause, failure.Message))
 	}
 	fields.Error = now
-	if fields.State == "" {
-		fields.State = v1alpha1.AccountPending
-	}
 }
 
 // messageOf is a failure's message as far as status takes it.

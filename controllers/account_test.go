@@ -180,8 +180,8 @@ func TestFailures(t *testing.T) {
 		// settles: it is not tried again by itself; retries: nextTry is told.
 		settles, retries, told bool
 	}{
-		provision.Unauthorized:     {verdict: status.Waits, reason: v1alpha1.AuthenticationFailedReason},
-		provision.Throttled:        {verdict: status.Waits, reason: v1alpha1.ThrottledReason},
+		provision.Unauthorized:     {verdict: status.Waits, reason: v1alpha1.AuthenticationFailedReason, state: v1alpha1.AccountPending},
+		provision.Throttled:        {verdict: status.Waits, reason: v1alpha1.ThrottledReason, state: v1alpha1.AccountPending},
 		provision.Unavailable:      {verdict: status.Retries, reason: "Unavailable", state: v1alpha1.AccountPending, retries: true, told: true},
 		provision.NotFound:         {verdict: status.Retries, reason: "NotFound", state: v1alpha1.AccountPending, retries: true, told: true},
 		provision.Conflict:         {verdict: status.UserMustAct, reason: "Conflict", state: v1alpha1.AccountFailed, settles: true, told: true},
@@ -194,7 +194,7 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(string(cause), func(t *testing.T) {
 			g := NewWithT(t)
-			a := attemptAt(v1alpha1.AccountStatus{})
+			a := attemptAt(v1alpha1.AccountStatus{State: v1alpha1.AccountPending})
 			a.queue.Add(queued("a", "t", creation, 1))
 			outcome := a.failed(&provision.Error{Cause: cause, Message: "Do something."}, "digest", status.NewReport(v1alpha1.SyncedCondition))
 			g.Expect(outcome.Verdict).To(Equal(want.verdict))
@@ -226,7 +226,7 @@ func TestAConflictThatMayBeItsOwn(t *testing.T) {
 	g.Expect(result.RequeueAfter).To(Equal(replicationRetry))
 
 	later := a.clock().Add(2 * time.Minute)
-	a.accounts.clock = func() time.Time { return later }
+	a.clock = func() time.Time { return later }
 	a.failed(conflict, "digest", status.NewReport(v1alpha1.SyncedCondition))
 	g.Expect(a.settled.get(a.name)).To(Equal("digest"))
 	g.Expect(a.account.Status.Error.NextTry.IsZero()).To(BeTrue())

@@ -256,3 +256,25 @@ func TestRemovalThatFails(t *testing.T) {
 	p.syncNow(target, "1")
 	p.inState(account, v1alpha1.AccountRemoved)
 }
+
+// TestNamespaceWithAccountsEnds: nobody loses an account by it, and nothing stays.
+func TestNamespaceWithAccountsEnds(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newService(t, "chat")
+	taro, hanako := p.member("taro", silent), p.member("hanako", silent)
+	p.create(secret, target, taro, hanako)
+	p.synced(target, 2)
+	one, other := p.accountOf("chat", "taro"), p.accountOf("chat", "hanako")
+	p.end()
+	p.empty(&v1alpha1.Member{})
+	p.gone(taro, hanako)
+	p.Expect(p.waiting(one, v1alpha1.PendingReason)).To(ContainSubstring("stays as it is"))
+	p.empty(&v1alpha1.Account{})
+	p.gone(one, other)
+	p.empty(&v1alpha1.ProvisioningTarget{})
+	p.gone(target)
+	for _, member := range []string{"taro", "hanako"} {
+		p.there(service, p.mailOf(member), active)
+	}
+	p.Expect(service.writes()).To(Equal(2))
+}
