@@ -60,9 +60,14 @@ helm: ## Build Helm once into the cache and print where
 	@hack/helm/build.sh
 
 .PHONY: build
-build: ## Build bin/tegata-operator and bin/tegata-idp
+build: ## Build bin/tegata-operator, bin/tegata-idp and bin/kubectl-tegata
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/tegata-operator ./cmd/tegata-operator
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/tegata-idp ./cmd/tegata-idp
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/kubectl-tegata ./cmd/kubectl-tegata
+
+.PHONY: plugin
+plugin: ## Pack the kubectl plugin into bin/plugin, as krew installs it (PLATFORMS="linux/amd64 darwin/arm64")
+	@VERSION="$(VERSION)" PLATFORMS="$(PLATFORMS)" hack/plugin.sh
 
 .PHONY: controlplane
 controlplane: ## Build etcd, kube-apiserver and kubectl once into the cache and print where
