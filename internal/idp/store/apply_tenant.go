@@ -39,7 +39,11 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 		}, slugResource(slug))
 	}
 	strangers := tenant.exists && !sameNamespace(tenant.owner, change.Owner)
-	if err := b.storeTenant(change, digest, strangers); err != nil {
+	if !tenant.exists {
+		// An approval from before there was anything to hold approves nothing later.
+		tenant.approval = clean(change.DeletionApproval, maxApproval)
+	}
+	if err := b.storeTenant(change, digest, tenant.approval, strangers); err != nil {
 		return admin.Result{}, err
 	}
 	if err := b.syncUniqueValues(tenant, change.Tenant.Tenant); err != nil {
@@ -78,7 +82,7 @@ func tenantEntry(change admin.Change, before *batchTenant, strangers bool) admin
 // storeTenant writes the tenant. Where strangers, who are of another namespace,
 // take a deleted one's slug, the people kept for its restore are not theirs to restore,
 // nor how apps knew them.
-func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) error {
+func (b *batch) storeTenant(change admin.Change, digest, approval string, strangers bool) error {
 	slug := change.Key.Tenant
 	if strangers {
 		for _, statement := range []string{`DELETE FROM members WHERE tenant = $1`, `UPDATE tenants SET pairwise_key = NULL WHERE slug = $1`} {
@@ -100,14 +104,14 @@ func (b *batch) storeTenant(change admin.Change, digest string, strangers bool) 
 	if err != nil {
 		return err
 	}
-	written, err := b.exec(b.ctx, `INSERT INTO tenants (slug, owner, digest, revision, body, certificate, private_key, certificates, certificate_ends, deleted_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, NULL)
+	written, err := b.exec(b.ctx, `INSERT INTO tenants (slug, owner, digest, revision, body, certificate, private_key, certificates, certificate_ends, deletion_approval, deleted_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL)
 		ON CONFLICT (slug) DO UPDATE SET owner = excluded.owner, digest = excluded.digest, body = excluded.body,
 			certificate = excluded.certificate, private_key = excluded.private_key,
 			certificates = excluded.certificates, certificate_ends = excluded.certificate_ends, deleted_at = NULL
 		WHERE tenants.owner = excluded.owner OR tenants.deleted_at IS NOT NULL`,
 		slug, change.Owner, digest, b.now, string(body), certificate, sealed,
-		string(certificates), toMillis(change.Tenant.CertificateEnds))
+		string(certificates), toMillis(change.Tenant.CertificateEnds), approval)
 	if err == nil && written == 0 {
 		return fmt.Errorf("another Tenant took slug %s at the same moment", slug)
 	}

@@ -139,6 +139,25 @@ func TestApprovalIsForWhatIsHeldThen(t *testing.T) {
 	})
 }
 
+// TestAnApprovalThatWasThereBefore: whoever moves a tenant to another server takes
+// its annotations along, and with them an approval of long ago.
+func TestAnApprovalThatWasThereBefore(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Expect(f.approval("of long ago").DeletionApproval).To(Equal("of long ago"))
+		members := make([]admin.Change, 30)
+		for i := range members {
+			members[i] = memberChange("acme", fmt.Sprintf("m%04d", i))
+		}
+		f.apply(members...)
+		f.Expect(f.heldOf(f.apply(deletions(members)...))).To(Equal(10))
+
+		changed := tenantChange("acme")
+		changed.DeletionApproval, changed.Tenant.DisplayName = "of long ago", "Another name"
+		f.Expect(f.accepted(changed).Tenant.HeldDeletions).To(Equal(10), "it approves nothing that came later")
+		f.Expect(f.heldOf(f.apply(deletions(members)...))).To(Equal(10))
+	})
+}
+
 func TestWhoIsDeclaredAgainIsNotHeld(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		members := f.company(30)
