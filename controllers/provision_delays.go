@@ -15,7 +15,9 @@ import (
 // delayedRequests are requests that are queued later.
 type delayedRequests struct {
 	// at is when, for each; order may have more entries, which do not count.
-	at    map[reconcile.Request]time.Time
+	at map[reconcile.Request]time.Time
+	// least is the priority that each has at least; where it is missing, any.
+	least map[reconcile.Request]priority
 	order delayOrder
 }
 
@@ -39,7 +41,10 @@ func (o *delayOrder) Pop() any {
 }
 
 // put delays a request, and reports whether that is earlier than known before.
-func (d *delayedRequests) put(request reconcile.Request, at time.Time) bool {
+func (d *delayedRequests) put(request reconcile.Request, at time.Time, least priority) bool {
+	if least > d.least[request] {
+		d.least[request] = least
+	}
 	if known, delayed := d.at[request]; delayed && !at.Before(known) {
 		return false
 	}
@@ -48,16 +53,25 @@ func (d *delayedRequests) put(request reconcile.Request, at time.Time) bool {
 	return true
 }
 
-func (d *delayedRequests) remove(request reconcile.Request) { delete(d.at, request) }
+func (d *delayedRequests) remove(request reconcile.Request) {
+	delete(d.at, request)
+	delete(d.least, request)
+}
+
+// dueRequest is one whose time has come, with the priority that it has at least.
+type dueRequest struct {
+	reconcile.Request
+	least priority
+}
 
 // due takes the requests whose time has come.
-func (d *delayedRequests) due(now time.Time) []reconcile.Request {
-	var due []reconcile.Request
+func (d *delayedRequests) due(now time.Time) []dueRequest {
+	var due []dueRequest
 	for len(d.order) > 0 && !now.Before(d.order[0].at) {
 		first := heap.Pop(&d.order).(delay)
 		if at, counts := d.at[first.request]; counts && at.Equal(first.at) {
-			delete(d.at, first.request)
-			due = append(due, first.request)
+			due = append(due, dueRequest{first.request, d.least[first.request]})
+			d.remove(first.request)
 		}
 	}
 	return due
@@ -68,7 +82,7 @@ func (q *provisionQueue) releaseLater() {
 	q.mu.Lock()
 	due := q.later.due(time.Now())
 	q.mu.Unlock()
-	for _, request := range due {
-		q.Add(request)
+	for _, each := range due {
+		q.AddAtLeast(each.Request, each.least)
 	}
 }

@@ -32,8 +32,10 @@ const (
 )
 
 const (
-	// laneWorkers is how many accounts of one target are worked on at once.
-	laneWorkers = 16
+	// laneWorkers is how many accounts of one target are worked on at once, at
+	// best: as many as its budget has writes a second, so that a service that takes
+	// a second for an account still gets all of it.
+	laneWorkers = 64
 	// leaverWorkers are beside them, for leavers only.
 	leaverWorkers = 4
 	// longestPause of a target that does not answer.
@@ -128,7 +130,7 @@ func newProvisionQueue(workers int, limiter workqueue.TypedRateLimiter[reconcile
 		classify: classify, workers: workers, limiter: limiter,
 		lanes:   map[types.NamespacedName]*lane{},
 		waiting: map[reconcile.Request]*waitingRequest{}, working: map[reconcile.Request]*currentWork{},
-		later: delayedRequests{at: map[reconcile.Request]time.Time{}},
+		later: delayedRequests{at: map[reconcile.Request]time.Time{}, least: map[reconcile.Request]priority{}},
 	}
 	q.wanted = sync.NewCond(&q.mu)
 	return q
@@ -277,7 +279,8 @@ func (q *provisionQueue) Done(request reconcile.Request) {
 	q.wanted.Signal()
 }
 
-// AddAfter queues a request when d is over.
+// AddAfter queues a request when d is over. What is worked on and soon tried again
+// keeps its priority: the caches may not tell yet why it was urgent.
 func (q *provisionQueue) AddAfter(request reconcile.Request, d time.Duration) {
 	if d <= 0 {
 		q.Add(request)
@@ -288,7 +291,11 @@ func (q *provisionQueue) AddAfter(request reconcile.Request, d time.Duration) {
 	if q.shutDown || q.waiting[request] != nil {
 		return
 	}
-	if q.later.put(request, time.Now().Add(d)) {
+	least := scheduled
+	if current := q.working[request]; current != nil && d <= lastRetry {
+		least = current.priority
+	}
+	if q.later.put(request, time.Now().Add(d), least) {
 		time.AfterFunc(d, q.releaseLater)
 	}
 }

@@ -177,6 +177,32 @@ func TestQueueDelays(t *testing.T) {
 	})
 }
 
+// TestWhatIsTriedAgainKeepsItsPriority: at the second try the caches may not tell
+// why it was urgent.
+func TestWhatIsTriedAgainKeepsItsPriority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		q := testQueue(10)
+		q.openWide("a", "t", 16)
+		joiner, other, stale, removed := queued("a", "t", creation, 1), queued("a", "t", creation, 2), queued("a", "t", creation, 3), queued("a", "t", scheduled, 4)
+		q.AddAtLeast(stale, change)
+		q.AddAtLeast(removed, leaver)
+		g.Expect(take(q)).To(Equal([]string{"a/t.0.4", "a/t.1.3"}))
+		q.AddAfter(stale, time.Second)
+		q.AddAfter(removed, time.Hour)
+		q.Done(stale)
+		q.Done(removed)
+		q.Add(joiner)
+		elapse(2 * time.Second)
+		q.Add(other)
+		g.Expect(take(q)).To(Equal([]string{"a/t.1.3", "a/t.1.1", "a/t.1.2"}))
+		q.Done(stale)
+		elapse(2 * time.Hour)
+		q.Add(stale)
+		g.Expect(take(q)).To(Equal([]string{"a/t.1.3", "a/t.0.4"}), "but not for what is due much later, or anew")
+	})
+}
+
 // elapse lets time pass in a bubble, until everything has come to rest.
 func elapse(d time.Duration) {
 	time.Sleep(d) // of the bubble's clock
@@ -326,6 +352,30 @@ func TestPause(t *testing.T) {
 		g.Expect((<-got).Namespace).To(Equal("a"), "a lane that begins anew is not paused")
 		q.ShutDown()
 		<-got
+	})
+}
+
+func TestThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		q := testQueue(10)
+		target := targetNamed("a", "t")
+		g.Expect(q.Throttle(target, 0)).To(Equal(firstRetry), "a lane that is not there")
+		q.openWide("a", "t", 16)
+		q.Add(queued("a", "t", leaver, 1))
+		g.Expect(q.Throttle(target, 5*time.Second)).To(Equal(5 * time.Second))
+		g.Expect(q.Throttle(target, 0)).To(Equal(5*time.Second), "the others that were under way wait with it")
+		elapse(5*time.Second - time.Millisecond)
+		g.Expect(take(q)).To(BeEmpty())
+		elapse(time.Millisecond)
+		g.Expect(take(q)).To(HaveLen(1))
+		for _, atLeast := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			wait := q.Throttle(target, 0)
+			g.Expect(wait).To(And(BeNumerically(">=", atLeast*time.Second), BeNumerically("<=", atLeast*time.Second*5/4)), "a service that does not say how long")
+			elapse(wait)
+		}
+		q.Answered(target)
+		g.Expect(q.Throttle(target, 0)).To(BeNumerically("<", 2*time.Second), "from the beginning once it answered")
 	})
 }
 

@@ -32,7 +32,7 @@ const (
 	DefaultMaxBytes = 16 << 20
 	maxHeaderBytes  = 64 << 10
 	// idleConnections to one host are kept: as many as calls are under way at once.
-	idleConnections = 16
+	idleConnections = 64
 	idleTimeout     = 90 * time.Second
 )
 
