@@ -26,7 +26,7 @@ import (
 // taken away.
 const shortestLinger = time.Hour
 
-// removalOf stands for "nobody should have it" where digests of failures are kept.
+// removalDigest stands for "nobody should have it" where digests of failures are kept.
 func (a *accountAttempt) removalDigest() string {
 	return fmt.Sprintf("remove/%s/%d", a.target.UID, a.target.Generation)
 }
