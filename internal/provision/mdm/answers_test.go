@@ -75,6 +75,7 @@ func TestAnswersThatAreNoneOfTheContract(t *testing.T) {
 		"the same twice":             {200, `{"users":[` + hana + `,` + hana + `],"total":2}`, list, "ended after 1 of 2"},
 		"goes round":                 {200, `{"users":[` + hana + `],"total":2,"nextCursor":"a"}`, list, "without anything new"},
 		"empty, and yet goes on":     {200, `{"users":[],"total":0,"nextCursor":"a"}`, list, "without anything new"},
+		"more than fits in memory":   {200, `{"users":[` + hana + `],"total":1000001}`, list, "more than 1000000"},
 		"odd cursor":                 {200, `{"users":[],"total":0,"nextCursor":7}`, list, "cursor"},
 		"user without ID":            {200, `{"users":[{"mail":"a@b.example","role":"general","active":true}],"total":1}`, list, "lacks id"},
 		"user without active":        {200, `{"users":[{"id":"1","mail":"a@b.example","role":"general"}],"total":1}`, list, "lacks id, mail, role or active"},

@@ -26,6 +26,9 @@ var (
 	devices = listing{"/devices", "devices"}
 )
 
+// maxElements bounds a list: more cannot be compared in memory.
+const maxElements = 1_000_000
+
 // page is one page of a list.
 type page struct {
 	items []json.RawMessage
@@ -53,6 +56,9 @@ func parsePage(body []byte, list listing) (page, error) {
 		json.Unmarshal(document[list.name], &p.items) != nil || p.items == nil ||
 		json.Unmarshal(document["total"], &total) != nil || total == nil || *total < len(p.items) {
 		return page{}, nonsense("a list of %s lacks %[1]s or their total", list.name)
+	}
+	if *total > maxElements {
+		return page{}, nonsense("a list of %s has more than %d", list.name, maxElements)
 	}
 	p.total = *total
 	if next := document["nextCursor"]; next != nil && json.Unmarshal(next, &p.next) != nil {
@@ -91,6 +97,8 @@ func (t *Target) each(ctx context.Context, list listing, query url.Values, visit
 			return nonsense("a list of %s ended after %d of %d", list.name, len(visited), fewest)
 		case p.next == "":
 			return nil
+		case len(visited) > maxElements:
+			return nonsense("a list of %s has more than %d", list.name, maxElements)
 		case len(visited) == before:
 			return nonsense("a list of %s goes on without anything new", list.name)
 		}

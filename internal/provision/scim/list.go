@@ -63,9 +63,12 @@ func parseResource(body []byte) (resource, error) {
 	return r, nil
 }
 
+// maxID is what status takes of an ID.
+const maxID = 512
+
 // validID tells that an ID can stand in an address and in a status.
 func validID(id string) bool {
-	if id == "" || id == "." || id == ".." || len(id) > 1024 {
+	if id == "" || id == "." || id == ".." || len(id) > maxID {
 		return false
 	}
 	for _, r := range id {

@@ -256,7 +256,7 @@ func TestIDsThatAreNone(t *testing.T) {
 	g := NewWithT(t)
 	f, address := newFake(t)
 	target := newTarget(t, address, nil)
-	for _, id := range []string{"..", ".", "a\nb", strings.Repeat("a", 1025)} {
+	for _, id := range []string{"..", ".", "a\nb", strings.Repeat("a", 513)} {
 		_, err := target.Find(t.Context(), provision.Reference{ExternalID: id})
 		g.Expect(provision.IsNotFound(err)).To(BeTrue(), id)
 	}
