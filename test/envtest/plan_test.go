@@ -47,14 +47,16 @@ type pipeline struct {
 	folder, kubeconfig string
 }
 
-func (p *place) newPipeline(adjust ...func(*rbacv1.ClusterRole)) *pipeline {
+func (p *place) newPipeline() *pipeline { return p.newPipelineNamed("planner") }
+
+func (p *place) newPipelineNamed(name string, adjust ...func(*rbacv1.ClusterRole)) *pipeline {
 	p.t.Helper()
+	name += "-" + p.namespace
 	role := &rbacv1.ClusterRole{}
 	p.Expect(yaml.UnmarshalStrict(must(os.ReadFile(filepath.Join("..", "..", "config", "rbac", "planner.yaml"))), role)).To(Succeed())
 	for _, change := range adjust {
 		change(role)
 	}
-	name := "planner-" + p.namespace
 	p.create(&rbacv1.Role{ObjectMeta: p.meta(name), Rules: role.Rules}, &rbacv1.RoleBinding{
 		ObjectMeta: p.meta(name), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
