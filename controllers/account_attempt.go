@@ -84,7 +84,7 @@ func (a *accountAttempt) provide(ctx context.Context, desired provision.Desired,
 	digest := a.digest(desired)
 	fields := &a.account.Status
 	if a.mark == 0 && fields.RemovedAt.IsZero() {
-		if fields.Error == nil && fields.Digest == digest && fields.State != v1alpha1.AccountHeld {
+		if a.asDeclared(digest) {
 			return synced(*fields)
 		}
 		if fields.Error != nil && a.settled.get(a.name) == digest {
@@ -110,6 +110,14 @@ func (a *accountAttempt) provide(ctx context.Context, desired provision.Desired,
 	return synced(a.account.Status)
 }
 
+// asDeclared tells that nothing is to be done: the service took just this, and no
+// approval of a former removal is left that would count for a later one.
+func (a *accountAttempt) asDeclared(digest string) bool {
+	fields := a.account.Status
+	return fields.Error == nil && fields.Digest == digest && fields.State != v1alpha1.AccountHeld &&
+		a.account.Annotations[v1alpha1.ApproveDeletionsAnnotation] == ""
+}
+
 // remember writes to status what the account will carry, before it does.
 func (a *accountAttempt) remember(ctx context.Context, correlationID string) status.Outcome {
 	before, err := status.SnapshotOf(a.account)
@@ -132,7 +140,7 @@ type done struct {
 
 // act looks the account up and does what Decide says.
 func (a *accountAttempt) act(ctx context.Context, desired provision.Desired) (done, error) {
-	found, linked, err := a.find(ctx, desired.CorrelationID)
+	found, linked, err := a.find(ctx, desired.CorrelationID, desired.UserName)
 	if err != nil {
 		return done{}, err
 	}
@@ -153,13 +161,20 @@ func (a *accountAttempt) act(ctx context.Context, desired provision.Desired) (do
 	return a.carryOut(ctx, found, false, desired)
 }
 
-// find looks an account up by what is known of it; nil where there is none.
-func (a *accountAttempt) find(ctx context.Context, correlationID string) (found *provision.Account, linked bool, err error) {
+// find looks an account up by what is known of it; nil where there is none. What
+// has its external ID must be the same account still: names are those that it
+// may have besides the known one.
+func (a *accountAttempt) find(ctx context.Context, correlationID string, names ...string) (found *provision.Account, linked bool, err error) {
 	fields := a.account.Status
 	if fields.ExternalID != "" {
 		found, err = a.lookUp(ctx, provision.Reference{ExternalID: fields.ExternalID})
-		if found != nil || err != nil {
-			return found, true, err
+		switch {
+		case err != nil:
+			return nil, true, err
+		case found != nil && !found.Is(correlationID, append(names, fields.UserName)...):
+			return nil, true, somebodyElses(fields)
+		case found != nil:
+			return found, true, nil
 		}
 		if a.made.lately(a.name, a.clock(), a.lag) {
 			return nil, true, &provision.Error{Cause: provision.NotFound,
@@ -171,6 +186,14 @@ func (a *accountAttempt) find(ctx context.Context, correlationID string) (found 
 	}
 	found, err = a.lookUp(ctx, provision.Reference{CorrelationID: correlationID})
 	return found, false, err
+}
+
+// somebodyElses is the error of an external ID that leads to another account.
+func somebodyElses(fields v1alpha1.AccountStatus) error {
+	return &provision.Error{Cause: provision.Conflict, Message: fmt.Sprintf(
+		"The account with the ID %s there has neither the member's mark nor the user name %s: it may be somebody else's, so nothing is done to it. "+
+			"Where the target leads to another directory now, lead it back, and make a new ProvisioningTarget for that one; else give the account its user name back there.",
+		fields.ExternalID, fields.UserName)}
 }
 
 // lookUp finds the first that there is; nil where there is none.

@@ -205,7 +205,7 @@ func (a *accountAttempt) decide(ctx context.Context, report *status.Report) stat
 	if err != nil {
 		return a.refusedHere(ctx, err, report)
 	}
-	if another(a.account, desired) {
+	if a.owner.another(a.account, desired) {
 		if outcome := a.remove(ctx, report); outcome.Verdict != status.Done {
 			return outcome
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,8 +36,9 @@ type gatherer struct{ client.Client }
 type owner struct {
 	// subject is nil where nobody should have the account.
 	subject *directory.Subject
-	// gone: there is no such Member any more.
-	gone bool
+	// gone: there is no such Member any more; else declared is when it was made.
+	gone     bool
+	declared time.Time
 	// tenant is nil where there is none.
 	tenant *v1alpha1.Tenant
 }
@@ -56,17 +58,20 @@ func (g gatherer) desired(ctx context.Context, live liveTarget, account *v1alpha
 	if err != nil {
 		return nil, err
 	}
-	if another(account, desired) {
+	if found.another(account, desired) {
 		return nil, nil
 	}
 	return &desired, nil
 }
 
 // another tells that an account was made for somebody else than who should have
-// it now: a Member of the same name was made anew.
-func another(account *v1alpha1.Account, desired provision.Desired) bool {
+// it now: a Member of the same name was made anew. A Member that was there before
+// the Account is the same person, whatever ID it has by now: another IdP, or one
+// that lost its database, gives everybody a new one, and nobody is to lose an
+// account by that.
+func (o owner) another(account *v1alpha1.Account, desired provision.Desired) bool {
 	known := account.Status.CorrelationID
-	return known != "" && known != desired.CorrelationID && account.Status.ExternalID != ""
+	return known != "" && known != desired.CorrelationID && account.Status.ExternalID != "" && o.declared.After(account.CreationTimestamp.Time)
 }
 
 // owner finds the member of an Account, and whether the target selects it. A
@@ -88,6 +93,7 @@ func (g gatherer) owner(ctx context.Context, target *v1alpha1.ProvisioningTarget
 	if err != nil {
 		return found, err
 	}
+	found.declared = member.CreationTimestamp.Time
 	found.subject, err = g.subject(ctx, target, member, found.tenant)
 	return found, err
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Removal says what happens to an account that nobody should have.
@@ -105,6 +106,17 @@ func Decide(s Situation) Decision {
 // ours tells that the account was linked before, or carries the member's mark.
 func (s Situation) ours() bool {
 	return s.Linked || s.Found.CorrelationID != "" && s.Found.CorrelationID == s.Desired.CorrelationID
+}
+
+// Is tells whether an account that was found by a stored external ID is the one
+// that the ID was stored of. Where a target leads to another directory, the same
+// ID can be somebody else's; the member's mark or the user name tells that it is
+// not. Names are those that the account had, or was to get.
+func (a Account) Is(correlationID string, names ...string) bool {
+	if correlationID != "" && a.CorrelationID == correlationID {
+		return true
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return name != "" && strings.EqualFold(name, a.UserName) })
 }
 
 func (s Situation) remove() Decision {

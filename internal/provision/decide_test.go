@@ -75,6 +75,25 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestWhoseExternalIDItIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		found Account
+		names []string
+		want  bool
+	}{
+		"as it was":                          {*existing(), []string{"taro"}, true},
+		"renamed there":                      {*existing(func(a *Account) { a.UserName = "t" }), []string{"taro"}, true},
+		"its mark was taken away":            {*existing(func(a *Account) { a.CorrelationID = "" }), []string{"Taro"}, true},
+		"nobody saw the change of its name":  {*existing(func(a *Account) { a.CorrelationID = "" }), []string{"t", "taro"}, true},
+		"somebody else's":                    {Account{CorrelationID: "id-2", UserName: "hanako"}, []string{"taro"}, false},
+		"somebody's of another directory":    {Account{UserName: "hanako"}, []string{"taro", ""}, false},
+		"nothing is known of either of them": {Account{}, []string{""}, false},
+	} {
+		NewWithT(t).Expect(test.found.Is("id-1", test.names...)).To(Equal(test.want), name)
+	}
+	NewWithT(t).Expect(Account{}.Is("", "taro")).To(BeFalse())
+}
+
 func TestCausesOfErrors(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(CauseOf(nil)).To(Equal(Unavailable))
