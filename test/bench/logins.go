@@ -26,8 +26,9 @@ const (
 	logIns        = 60
 )
 
-// measureLogIns compares a log-in post with the bare hash in it, in wall time,
-// as both wait: for a disk, and for memory.
+// measureLogIns compares a log-in post with the bare hash in it: in wall time, as
+// a person waits for its commits too, and in CPU time, which a busy machine
+// and its disk change less.
 func measureLogIns(ctx context.Context) error {
 	s, stop, err := newSite(ctx, 1, 5, keypair.RSA2048)
 	if err != nil {
@@ -42,31 +43,37 @@ func measureLogIns(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var whole, bare, beyond []time.Duration
+	var whole, bare, beyond, beyondCPU []time.Duration
 	for range logIns {
 		request, err := s.logIn(ctx)
 		if err != nil {
 			return err
 		}
+		// Not measured: both find the processor as a hash leaves it.
+		if _, err := hasher.Verify(ctx, phc, ownPassword); err != nil {
+			return err
+		}
 		recorder := httptest.NewRecorder()
-		began := time.Now()
+		began, cpu := time.Now(), cpuTime()
 		s.handler.ServeHTTP(recorder, request)
-		logIn := time.Since(began)
+		logIn, logInCPU := time.Since(began), cpuTime()-cpu
 		if recorder.Code != http.StatusSeeOther {
 			return fmt.Errorf("log-in refused: %d %s", recorder.Code, recorder.Body)
 		}
-		began = time.Now()
+		began, cpu = time.Now(), cpuTime()
 		if ok, err := hasher.Verify(ctx, phc, ownPassword); !ok || err != nil {
 			return fmt.Errorf("the bare hash does not verify: %w", err)
 		}
-		hash := time.Since(began)
-		whole, bare, beyond = append(whole, logIn), append(bare, hash), append(beyond, logIn-hash)
+		hash, hashCPU := time.Since(began), cpuTime()-cpu
+		whole, bare = append(whole, logIn), append(bare, hash)
+		beyond, beyondCPU = append(beyond, logIn-hash), append(beyondCPU, logInCPU-hashCPU)
 	}
 	const aim = 3 * time.Millisecond
 	total, floor := median(whole), median(bare)
 	row("c", "password log-in, wall, median", total.Round(10*time.Microsecond).String(), floor.Round(10*time.Microsecond).String(),
 		float64(total)/float64(floor), float64(floor+aim)/float64(floor))
-	fmt.Printf("(c) beyond the hash, median: %s   aim ≤ %s\n", median(beyond).Round(10*time.Microsecond), aim)
+	fmt.Printf("(c) beyond the hash, median: wall %s, CPU %s   aim ≤ %s\n",
+		median(beyond).Round(10*time.Microsecond), median(beyondCPU).Round(10*time.Microsecond), aim)
 	return nil
 }
 
