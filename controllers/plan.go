@@ -220,14 +220,13 @@ func (p *planner) eachConcerned(ctx context.Context, list client.ObjectList, vis
 	}
 	return meta.EachListItem(list, func(item runtime.Object) error {
 		object := item.(status.Object)
-		whole, concerned := false, false
+		concerned := false
 		switch typed := object.(type) {
 		case *v1alpha1.Tenant:
-			whole, concerned = p.tenants[client.ObjectKeyFromObject(typed)]
-			concerned = whole
+			concerned = p.tenants[client.ObjectKeyFromObject(typed)]
 		case *v1alpha1.Member:
-			whole, concerned = p.tenants[tenantName(typed)]
-			concerned = concerned && (whole || p.touched[p.referenceTo(typed)])
+			whole, known := p.tenants[tenantName(typed)]
+			concerned = known && (whole || p.touched[p.referenceTo(typed)])
 		case tenantObject:
 			_, concerned = p.tenants[tenantName(typed)]
 		}

@@ -412,7 +412,7 @@ func (s overlayStatus) Update(ctx context.Context, object client.Object, _ ...cl
 
 // Patch implements client.SubResourceWriter.
 func (s overlayStatus) Patch(_ context.Context, object client.Object, patch client.Patch, _ ...client.SubResourcePatchOption) error {
-	return s.overlay.patch(object, patch)
+	return s.patch(object, patch)
 }
 
 // Apply implements client.SubResourceWriter.
