@@ -125,9 +125,12 @@ func (t *Target) users(ctx context.Context, fields string, visit func(user) erro
 	return t.pages(ctx, request{method: http.MethodGet, path: "/users?" + encode(query), priority: low, permission: readUsers}, visit)
 }
 
+// maxListed bounds a list, in entries and pages: more cannot be compared in memory.
+const maxListed = 1_000_000
+
 // pages visits everything in a list, and returns nil only after its last page.
 func (t *Target) pages(ctx context.Context, r request, visit func(user) error) error {
-	seen := map[string]bool{}
+	seen, read := map[string]bool{}, 0
 	for {
 		body, err := t.call(ctx, r)
 		if err != nil {
@@ -136,6 +139,9 @@ func (t *Target) pages(ctx context.Context, r request, visit func(user) error) e
 		page, next, err := parsePage(body)
 		if err != nil {
 			return err
+		}
+		if read += len(page) + 1; read > maxListed {
+			return nonsense("a list that does not end")
 		}
 		for _, item := range page {
 			if err := visit(item); err != nil {

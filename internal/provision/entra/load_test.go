@@ -75,6 +75,23 @@ func TestNextPages(t *testing.T) {
 	}
 }
 
+// A list that never ends must not fill the memory.
+func TestEndlessPages(t *testing.T) {
+	g := NewWithT(t)
+	page := strings.TrimSuffix(strings.Repeat(`{},`, 100_000), ",")
+	var calls atomic.Int32
+	target := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			answerJSON(w, 200, `{"expires_in":3599,"access_token":"x"}`)
+			return
+		}
+		answerJSON(w, 200, fmt.Sprintf(`{"value":[%s],"@odata.nextLink":"http://%s/v1.0/users?$skiptoken=%d"}`, page, r.Host, calls.Add(1)))
+	}), nil)
+	everything := request{method: http.MethodGet, path: "/users"}
+	g.Expect(target.pages(t.Context(), everything, func(user) error { return nil })).To(MatchError(ContainSubstring("does not end")))
+	g.Expect(calls.Load()).To(BeEquivalentTo(10))
+}
+
 func TestOrigins(t *testing.T) {
 	g := NewWithT(t)
 	for _, endpoint := range []string{"https://graph.microsoft.com", "https://Graph.microsoft.com:443", "https://graph.microsoft.com/"} {
