@@ -25,13 +25,16 @@ import (
 
 // +kubebuilder:rbac:groups=identity.tegata.dev,resources=accounts,verbs=get;list;watch;create
 
+// memberAccountsWorkers are few: objects are made faster than any service takes
+// accounts even so, and more would keep the API server from those that are ready.
+const memberAccountsWorkers = 8
+
 // memberAccounts sees to it that a member has an Account for each target that
 // selects it. What becomes of an Account is that one's own business: it exists
 // before anything is made in a service.
 type memberAccounts struct {
 	gatherer
 	targets *liveTargets
-	workers int
 }
 
 func (k *memberAccounts) setup(mgr ctrl.Manager) error {
@@ -42,7 +45,7 @@ func (k *memberAccounts) setup(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(createdOrDeleted)).
 		Watches(&v1alpha1.Group{}, handler.EnqueueRequestsFromMapFunc(k.ofGroup), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.Account{}, handler.EnqueueRequestsFromMapFunc(k.ofAccount), builder.WithPredicates(deleted)).
-		WithOptions(controllerOptions(k.workers)).
+		WithOptions(controllerOptions(memberAccountsWorkers)).
 		Complete(k)
 }
 

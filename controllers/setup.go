@@ -79,7 +79,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, options Options) er
 			desired: accounts.desired, waiting: accounts.queue.Waiting,
 		},
 		accounts,
-		&memberAccounts{gatherer: accounts.gatherer, targets: targets, workers: options.MemberWorkers},
+		&memberAccounts{gatherer: accounts.gatherer, targets: targets},
 		&linkApps{appSupport: apps(admin.KindLinkApp, func() client.ObjectList { return &v1alpha1.LinkAppList{} }), wakers: wakers},
 	} {
 		if err := controller.setup(mgr); err != nil {
