@@ -144,10 +144,10 @@ func (e *edit) group(desired provision.Group) {
 	}
 	before, _ := e.resource.get("members").([]any)
 	var after []any
-	kept := map[string]bool{}
+	kept, wanted := map[string]bool{}, setOf(desired.Members)
 	for _, element := range before {
 		m, _ := object(element)
-		if id := m.text("value"); strings.EqualFold(m.text("type"), "Group") || slices.Contains(desired.Members, id) {
+		if id := m.text("value"); strings.EqualFold(m.text("type"), "Group") || wanted[id] {
 			after = append(after, element)
 			kept[id] = true
 		}
@@ -197,5 +197,15 @@ func references(ids []string) []any {
 
 // without are those of all that are not in some.
 func without(all, some []string) []string {
-	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
+	among := setOf(some)
+	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return among[one] })
+}
+
+// setOf serves groups of ten thousand, of whom each is looked for.
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }
