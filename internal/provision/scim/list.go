@@ -79,10 +79,8 @@ func validID(id string) bool {
 	return true
 }
 
-var errStop = errors.New("no more is needed")
-
 // each visits every resource of a list once, and returns nil only after the last
-// one, or when visit returns errStop. A list that changes while it is read is read again.
+// one. A list that changes while it is read is read again.
 func (t *Target) each(ctx context.Context, endpoint string, query url.Values, visit func(resource) error) error {
 	f, err := t.features(ctx)
 	if err != nil {
@@ -102,9 +100,6 @@ func (t *Target) each(ctx context.Context, endpoint string, query url.Values, vi
 	}
 	for range maxPasses {
 		changed, err := t.pass(ctx, endpoint, query, size, once)
-		if errors.Is(err, errStop) {
-			return nil
-		}
 		if err != nil || !changed {
 			return err
 		}
