@@ -7,6 +7,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,13 +29,22 @@ import (
 const (
 	// DefaultTimeout bounds one call, from connecting to the end of the answer.
 	DefaultTimeout = 30 * time.Second
-	// DefaultMaxBytes is the largest answer.
-	DefaultMaxBytes = 16 << 20
-	maxHeaderBytes  = 64 << 10
+	// DefaultMaxBytes is the largest answer: many are read at once.
+	DefaultMaxBytes = 1 << 20
+	// DefaultMaxLargeBytes is that where a request allows a large one: pages of 999
+	// users, or of groups with all their members.
+	DefaultMaxLargeBytes = 16 << 20
+	// largeAtOnce are read and parsed at a time, in the whole process: once parsed,
+	// they take several times their size.
+	largeAtOnce    = 4
+	maxHeaderBytes = 64 << 10
 	// idleConnections to one host are kept: as many as calls are under way at once.
 	idleConnections = 64
 	idleTimeout     = 90 * time.Second
 )
+
+// large has an element for each large answer that is read or parsed now.
+var large = make(chan struct{}, largeAtOnce)
 
 // Options are what a client may do.
 type Options struct {
@@ -47,6 +57,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxBytes is the largest answer. Default: DefaultMaxBytes.
 	MaxBytes int64
+	// MaxLargeBytes is that of requests that allow a large one. Default:
+	// DefaultMaxLargeBytes.
+	MaxLargeBytes int64
 	// Resolver defaults to net.DefaultResolver.
 	Resolver dial.Resolver
 	// Now defaults to time.Now.
@@ -67,6 +80,9 @@ func New(o Options) *Client {
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxLargeBytes == 0 {
+		o.MaxLargeBytes = DefaultMaxLargeBytes
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -106,6 +122,11 @@ type Request struct {
 	Header http.Header
 	// Body may be nil.
 	Body []byte
+	// Large allows a large answer to a call that succeeds.
+	Large bool
+	// Parse, where set, is given the body of a success instead of the Response. Few
+	// large ones are parsed at once: it must not make calls.
+	Parse func(body []byte) error
 }
 
 // Response is a service's answer.
@@ -119,8 +140,8 @@ type Response struct {
 	RetryAfter time.Duration
 }
 
-// Do makes a call. The error is a *provision.Error of cause Unavailable, or the
-// context's.
+// Do makes a call. The error is a *provision.Error of cause Unavailable, the
+// context's, or that of Parse.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	within, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
@@ -137,14 +158,38 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 		return nil, c.failed(ctx, within, err)
 	}
 	defer func() { _ = response.Body.Close() }() // read or given up
-	body, err := io.ReadAll(io.LimitReader(response.Body, c.options.MaxBytes+1))
+	limit, succeeded := c.options.MaxBytes, response.StatusCode/100 == 2
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if err == nil && int64(len(body)) > limit && r.Large && succeeded {
+		select {
+		case large <- struct{}{}:
+			defer func() { <-large }()
+		case <-within.Done():
+			return nil, cmp.Or(ctx.Err(), unavailable(0, nil, "Too many services give large answers at once; it is tried again."))
+		}
+		limit = c.options.MaxLargeBytes
+		body, err = readOn(body, response.Body, limit)
+	}
 	switch {
 	case err != nil:
 		return nil, c.failed(ctx, within, err)
-	case int64(len(body)) > c.options.MaxBytes:
-		return nil, unavailable(response.StatusCode, nil, "The service answered with more than %d MB; it is tried again.", c.options.MaxBytes>>20)
+	case int64(len(body)) > limit:
+		return nil, unavailable(response.StatusCode, nil, "The service answered with more than %d MB; it is tried again.", limit>>20)
 	}
-	return c.answer(response, body)
+	answer, err := c.answer(response, body)
+	if err != nil || r.Parse == nil || !succeeded {
+		return answer, err
+	}
+	err = r.Parse(answer.Body)
+	answer.Body = nil
+	return answer, err
+}
+
+// readOn reads the rest of a body, until it is longer than the limit.
+func readOn(body []byte, from io.Reader, limit int64) ([]byte, error) {
+	whole := bytes.NewBuffer(body)
+	_, err := io.Copy(whole, io.LimitReader(from, limit+1-int64(len(body))))
+	return whole.Bytes(), err
 }
 
 func newRequest(ctx context.Context, r Request) (*http.Request, error) {

@@ -131,13 +131,14 @@ const maxListed = 1_000_000
 // pages visits everything in a list, and returns nil only after its last page.
 func (t *Target) pages(ctx context.Context, r request, visit func(user) error) error {
 	seen, read := map[string]bool{}, 0
+	var page []user
+	var next string
+	r.large, r.parse = true, func(body []byte) (err error) {
+		page, next, err = parsePage(body)
+		return err
+	}
 	for {
-		body, err := t.call(ctx, r)
-		if err != nil {
-			return err
-		}
-		page, next, err := parsePage(body)
-		if err != nil {
+		if _, err := t.call(ctx, r); err != nil {
 			return err
 		}
 		if read += len(page) + 1; read > maxListed {

@@ -41,6 +41,9 @@ type request struct {
 	// body is sent as JSON; none where nil.
 	body     any
 	priority string
+	// large allows a large answer, and parse takes it in.
+	large bool
+	parse func([]byte) error
 	// permission is what the app needs, for the message of a refusal.
 	permission string
 }
@@ -70,7 +73,7 @@ func (t *Target) call(ctx context.Context, r request) ([]byte, error) {
 	if r.path != "" && r.path[0] != '/' {
 		address = r.path
 	}
-	answer, err := t.authorized(ctx, client.Request{Method: r.method, URL: address, Header: header(r.headers()), Body: body})
+	answer, err := t.authorized(ctx, client.Request{Method: r.method, URL: address, Header: header(r.headers()), Body: body, Large: r.large, Parse: r.parse})
 	if err != nil {
 		return nil, err
 	}

@@ -37,15 +37,22 @@ type page struct {
 	next string
 }
 
-func (t *Target) page(ctx context.Context, list listing, query url.Values) (page, error) {
-	response, err := t.call(ctx, http.MethodGet, list.path, query, nil)
+// page reads a page; only one of a whole list may be large.
+func (t *Target) page(ctx context.Context, list listing, query url.Values, large bool) (page, error) {
+	r, err := t.request(http.MethodGet, list.path, query, nil)
 	if err != nil {
 		return page{}, err
 	}
-	if err := t.expect(response, http.StatusOK); err != nil {
+	var found page
+	r.Large, r.Parse = large, func(body []byte) (err error) {
+		found, err = parsePage(body, list)
+		return err
+	}
+	response, err := t.http.Do(ctx, r)
+	if err != nil {
 		return page{}, err
 	}
-	return parsePage(response.Body, list)
+	return found, t.expect(response, http.StatusOK)
 }
 
 func parsePage(body []byte, list listing) (page, error) {
@@ -77,7 +84,7 @@ func (t *Target) each(ctx context.Context, list listing, query url.Values, visit
 	visited := map[string]bool{}
 	fewest := -1
 	for {
-		p, err := t.page(ctx, list, asked)
+		p, err := t.page(ctx, list, asked, true)
 		if err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 		found.Remarks = append(found.Remarks, fmt.Sprintf("All %d user licences of the MDM are used: buy more, or free some there, before the next member comes.", l.Total))
 	}
 	for _, list := range []listing{users, devices} {
-		if _, err := t.page(ctx, list, url.Values{"limit": {"1"}}); err != nil {
+		if _, err := t.page(ctx, list, url.Values{"limit": {"1"}}, false); err != nil {
 			return provision.Findings{}, err
 		}
 	}
@@ -102,9 +102,8 @@ func (t *Target) service(ctx context.Context) (service, error) {
 	return said, nil
 }
 
-// call makes a call, and takes from the budget where it writes. body is sent as
-// JSON where it is not nil.
-func (t *Target) call(ctx context.Context, method, path string, query url.Values, body any) (*client.Response, error) {
+// request is a call; body is sent as JSON where it is not nil.
+func (t *Target) request(method, path string, query url.Values, body any) (client.Request, error) {
 	r := client.Request{Method: method, URL: t.base + path, Header: http.Header{"Authorization": {t.authorization()}, "Accept": {"application/json, application/problem+json"}}}
 	if len(query) > 0 {
 		r.URL += "?" + query.Encode()
@@ -112,13 +111,22 @@ func (t *Target) call(ctx context.Context, method, path string, query url.Values
 	if body != nil {
 		encoded, err := json.Marshal(body)
 		if err != nil {
-			return nil, fmt.Errorf("encode a user: %w", err)
+			return client.Request{}, fmt.Errorf("encode a user: %w", err)
 		}
 		r.Body = encoded
 		r.Header.Set("Content-Type", map[string]string{http.MethodPatch: "application/merge-patch+json"}[method])
 		if method == http.MethodPost {
 			r.Header.Set("Content-Type", "application/json")
 		}
+	}
+	return r, nil
+}
+
+// call makes a call, and takes from the budget where it writes.
+func (t *Target) call(ctx context.Context, method, path string, query url.Values, body any) (*client.Response, error) {
+	r, err := t.request(method, path, query, body)
+	if err != nil {
+		return nil, err
 	}
 	if method != http.MethodGet && t.budget != nil {
 		if err := t.budget.Spend(ctx, 1); err != nil {

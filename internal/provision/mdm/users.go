@@ -73,7 +73,7 @@ func (t *Target) answered(response *client.Response, status int, id string) (*pr
 
 // search looks for the one user whose property is a value.
 func (t *Target) search(ctx context.Context, property, value string, matches func(string) bool) (*provision.Account, error) {
-	p, err := t.page(ctx, users, url.Values{property: {value}})
+	p, err := t.page(ctx, users, url.Values{property: {value}}, false)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func (t *Target) ListGroups(ctx context.Context, visit func(provision.Group) err
 	if !f.groups {
 		return invalid("", "The service has no groups; remove spec.groups from the ProvisioningTarget.")
 	}
-	return t.each(ctx, groups, nil, func(r resource) error {
+	return t.each(ctx, groups, nil, true, func(r resource) error {
 		// Some leave the members out of lists.
 		if r.get("members") == nil && groupID.MatchString(r.text("externalId")) {
 			whole, err := t.get(ctx, groups, r.id())

@@ -80,8 +80,9 @@ func validID(id string) bool {
 }
 
 // each visits every resource of a list once, and returns nil only after the last
-// one. A list that changes while it is read is read again.
-func (t *Target) each(ctx context.Context, endpoint string, query url.Values, visit func(resource) error) error {
+// one. A list that changes while it is read is read again. Only large lists may
+// have large pages: searches are made many at once.
+func (t *Target) each(ctx context.Context, endpoint string, query url.Values, large bool, visit func(resource) error) error {
 	f, err := t.features(ctx)
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (t *Target) each(ctx context.Context, endpoint string, query url.Values, vi
 		return visit(r)
 	}
 	for range maxPasses {
-		changed, err := t.pass(ctx, endpoint, query, size, once)
+		changed, err := t.pass(ctx, endpoint, query, size, large, once)
 		if err != nil || !changed {
 			return err
 		}
@@ -109,11 +110,11 @@ func (t *Target) each(ctx context.Context, endpoint string, query url.Values, vi
 
 // pass reads a list from its first to its last page. It tells whether entries may
 // have been missed because the list changed meanwhile.
-func (t *Target) pass(ctx context.Context, endpoint string, query url.Values, size int, visit func(resource) error) (changed bool, err error) {
+func (t *Target) pass(ctx context.Context, endpoint string, query url.Values, size int, large bool, visit func(resource) error) (changed bool, err error) {
 	seen := map[string]bool{}
 	total, moved := -1, false
 	for start := 1; total < 0 || start <= total; {
-		p, err := t.page(ctx, endpoint, query, start, size)
+		p, err := t.page(ctx, endpoint, query, start, size, large)
 		if err != nil {
 			return false, err
 		}
@@ -149,16 +150,17 @@ func (t *Target) pass(ctx context.Context, endpoint string, query url.Values, si
 	}
 }
 
-func (t *Target) page(ctx context.Context, endpoint string, query url.Values, start, size int) (page, error) {
+func (t *Target) page(ctx context.Context, endpoint string, query url.Values, start, size int, large bool) (page, error) {
 	asked := url.Values{"startIndex": {strconv.Itoa(start)}, "count": {strconv.Itoa(size)}}
 	for name, values := range query {
 		asked[name] = values
 	}
-	answer, err := t.call(ctx, request{method: http.MethodGet, path: endpoint, query: asked})
-	if err != nil {
-		return page{}, err
-	}
-	return parsePage(answer.body)
+	var found page
+	_, err := t.call(ctx, request{method: http.MethodGet, path: endpoint, query: asked, large: large, parse: func(body []byte) (err error) {
+		found, err = parsePage(body)
+		return err
+	}})
+	return found, err
 }
 
 // decode reads exactly one JSON value.

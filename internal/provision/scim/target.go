@@ -69,7 +69,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 	if err != nil {
 		return provision.Findings{}, err
 	}
-	if _, err := t.page(ctx, users, nil, 1, 1); err != nil {
+	if _, err := t.page(ctx, users, nil, 1, 1, false); err != nil {
 		return provision.Findings{}, err
 	}
 	return provision.Findings{CredentialExpires: t.options.Authentication.Bearer.expires(), Remarks: t.remarks(f)}, nil
@@ -85,6 +85,9 @@ type request struct {
 	body any
 	// version makes the call depend on the resource being the same still.
 	version string
+	// large allows a large answer, and parse takes it in.
+	large bool
+	parse func([]byte) error
 }
 
 func (q request) collection() bool { return q.id == "" }
@@ -138,7 +141,9 @@ func (t *Target) call(ctx context.Context, q request) (answer, error) {
 }
 
 func (t *Target) send(ctx context.Context, q request) (answer, error) {
-	r := client.Request{Method: q.method, URL: q.url(t.base), Header: http.Header{"Accept": {scimJSON + ", application/json"}}}
+	r := client.Request{Method: q.method, URL: q.url(t.base), Header: http.Header{"Accept": {scimJSON + ", application/json"}}, Parse: q.parse}
+	// A group comes with all its members.
+	r.Large = q.large || q.path == groups
 	if q.body != nil {
 		body, err := json.Marshal(q.body)
 		if err != nil {

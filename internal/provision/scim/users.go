@@ -115,14 +115,14 @@ func (t *Target) search(ctx context.Context, attribute, value string, matches fu
 		return nil
 	}
 	if _, refused := t.unfiltered.Load(attribute); f.filter && !refused {
-		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, collect)
+		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, false, collect)
 		if provision.CauseOf(err) != provision.Invalid {
 			return only(found, attribute, value, err)
 		}
 		t.unfiltered.Store(attribute, true)
 		found = nil
 	}
-	err = t.each(ctx, users, nil, collect)
+	err = t.each(ctx, users, nil, false, collect)
 	return only(found, attribute, value, err)
 }
 
@@ -146,7 +146,7 @@ func (t *Target) List(ctx context.Context, visit func(provision.Account) error) 
 		return err
 	}
 	paths := t.desiredPaths(f)
-	return t.each(ctx, users, nil, func(r resource) error { return visit(t.account(r, paths)) })
+	return t.each(ctx, users, nil, true, func(r resource) error { return visit(t.account(r, paths)) })
 }
 
 // Create implements provision.Target.
