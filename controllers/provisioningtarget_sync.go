@@ -8,7 +8,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,37 +82,19 @@ func (k *provisioningTargets) do(ctx context.Context, w work) (runReport, error)
 	return report, err
 }
 
-// listing is what a service has.
-type listing struct {
-	began    time.Time
-	accounts map[string]provision.Account // by external ID
-	// marked are external IDs by correlation ID.
-	marked map[string]string
-}
-
-// list reads a whole service. A listing that broke off is an error.
-func (k *provisioningTargets) list(ctx context.Context, service provision.Target) (listing, error) {
-	found := listing{began: k.clock(), accounts: map[string]provision.Account{}, marked: map[string]string{}}
-	err := service.List(ctx, func(account provision.Account) error {
-		if !account.Deleted && account.ExternalID != "" {
-			found.accounts[account.ExternalID] = account
-			if account.CorrelationID != "" {
-				found.marked[account.CorrelationID] = account.ExternalID
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
 // compare wakes the Accounts that are not in the service as they should be, and
 // keeps Accounts for those that no member accounts for. It returns their number.
 // It writes nothing to the service: the Accounts look again, each by itself.
 func (k *provisioningTargets) compare(ctx context.Context, w work) (int, error) {
-	found, err := k.list(ctx, w.live.service)
+	before, err := k.accountsOf(ctx, w.live.name)
 	if err != nil {
 		return 0, err
 	}
+	found, err := k.list(ctx, w.live.service, before)
+	if err != nil {
+		return 0, err
+	}
+	// Listing takes a while, in which accounts are made and linked.
 	accounts, err := k.accountsOf(ctx, w.live.name)
 	if err != nil {
 		return 0, err
@@ -138,13 +119,8 @@ func (k *provisioningTargets) compare(ctx context.Context, w work) (int, error) 
 	}
 	k.targets.suspect(suspects...)
 	k.wakeAccounts(suspects...)
-	var strangers []provision.Account
-	for id, account := range found.accounts {
-		if !known[id] {
-			strangers = append(strangers, account)
-		}
-	}
-	return len(strangers), k.keepUnmanaged(ctx, w, unmanaged, strangers)
+	strangers, count := found.unaccounted(known)
+	return count, k.keepUnmanaged(ctx, w, unmanaged, strangers)
 }
 
 // differs tells that an Account has to be looked at: what the service has is not

@@ -6,11 +6,9 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,13 +28,9 @@ const (
 
 // keepUnmanaged makes the Accounts that nobody accounts for those that the service has.
 func (k *provisioningTargets) keepUnmanaged(ctx context.Context, w work, kept []*v1alpha1.Account, strangers []provision.Account) error {
-	// The same are shown each time.
-	slices.SortFunc(strangers, func(a, b provision.Account) int { return cmp.Compare(a.ExternalID, b.ExternalID) })
 	wanted := map[string]provision.Account{}
-	for _, stranger := range strangers[:min(len(strangers), maxUnmanaged)] {
-		if len(stranger.ExternalID) <= longestText {
-			wanted[stranger.ExternalID] = stranger
-		}
+	for _, stranger := range strangers {
+		wanted[stranger.ExternalID] = stranger
 	}
 	for _, account := range kept {
 		stranger, still := wanted[account.Spec.ExternalID]
