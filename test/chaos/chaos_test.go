@@ -40,7 +40,9 @@ const (
 	// all accounts are there.
 	writesPerSecond    = 30
 	mdmWritesPerSecond = 3
-	replicationDelay   = 2 * time.Second
+	// replicationDelay is longer than the operator takes to start: it does not find
+	// what it made just before it was killed.
+	replicationDelay = 8 * time.Second
 )
 
 // world is a cluster with two services.
@@ -143,14 +145,19 @@ func (w *world) crowd() error {
 	return making.Wait()
 }
 
-// killUntil kills the operator at the pace until something is done. On a machine
-// that takes nearly as long to start it, that is not forever.
+// killUntil kills the operator at the pace until something is done, each time as
+// soon as a service has made one more account: what became of that one the
+// operator never heard. A machine that is slow to start it is not killed forever.
 func (w *world) killUntil(done func() bool) {
+	w.t.Helper()
 	const most = 12
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
+	made := func() int { return len(w.entra.Users()) + len(w.mdm.Users()) }
 	for w.kills < most && !done() {
 		<-ticker.C
+		before := made()
+		w.Eventually(func() bool { return made() > before || done() }, patience, time.Millisecond).Should(BeTrue())
 		w.kill()
 	}
 }
