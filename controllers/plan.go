@@ -40,6 +40,9 @@ type PlanOptions struct {
 	Services func(ServiceOptions) (provision.Target, error)
 	// Offline asks no service: what is known of accounts is what status tells.
 	Offline bool
+	// AskChanged asks services, too, that the input moves to another address or
+	// other keys, or brings. Without it they are not, as the keys would be sent there.
+	AskChanged bool
 	// Clock defaults to time.Now.
 	Clock Clock
 }

@@ -125,6 +125,14 @@ func (p *planner) liveTarget(ctx context.Context, target *v1alpha1.ProvisioningT
 	if ok && p.Offline {
 		return live, false
 	}
+	if ok && !p.AskChanged {
+		keeps, err := p.keepsKeys(ctx, target)
+		if err != nil || !keeps {
+			told.Remarks = append(told.Remarks, "The service was not asked: the target is new, or moves to another address or other credentials, and manifests under review must not have keys sent there. "+
+				"Once they are reviewed, ask it with --ask-changed-targets.")
+			return live, false
+		}
+	}
 	if ok {
 		live, ok = k.prepare(ctx, target, in, report)
 	}

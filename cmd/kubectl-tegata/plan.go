@@ -47,6 +47,7 @@ type planOptions struct {
 	maxLines  int
 	exitCode  bool
 	offline   bool
+	changed   bool
 	services  func(controllers.ServiceOptions) (provision.Target, error)
 	timeLimit time.Duration
 }
@@ -77,6 +78,7 @@ With --exit-code: 0 where nothing would change, 2 where something would, 1 on an
 	flags.StringVarP(&o.output, "output", "o", "text", "text, markdown or json")
 	flags.IntVar(&o.maxLines, "max-lines", 500, "lines of text or markdown a section at most; 0 is all")
 	flags.BoolVar(&o.exitCode, "exit-code", false, "end with 2 where something would change")
+	flags.BoolVar(&o.changed, "ask-changed-targets", false, "ask services, too, that the manifests bring or move: their Secrets' keys are sent where the manifests say")
 	flags.BoolVar(&o.offline, "offline-targets", false, "ask no service; go by what status tells of accounts")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "markdown", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = command.MarkFlagDirname("kustomize")
@@ -169,7 +171,7 @@ func (o *planOptions) plan(ctx context.Context, c *cluster, found *manifests, se
 		return nil, err
 	}
 	made, err := controllers.Plan(ctx, change.input, controllers.PlanOptions{
-		Scheme: c.scheme, Below: c.client, Directory: directories.open, Services: o.services, Offline: o.offline,
+		Scheme: c.scheme, Below: c.client, Directory: directories.open, Services: o.services, Offline: o.offline, AskChanged: o.changed,
 	})
 	if err = errors.Join(err, directories.close()); err != nil {
 		return nil, err
