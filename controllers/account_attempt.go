@@ -279,18 +279,39 @@ func (a *accountAttempt) refusedHere(ctx context.Context, cause error, report *s
 	if fields.Error != nil && a.mark == 0 && a.settled.get(a.name) == digest {
 		return failedOutcome(*fields.Error)
 	}
-	if a.owner.subject.Member.Suspended && fields.ExternalID != "" {
-		found, _, err := a.find(ctx, a.correlationID())
-		if err == nil && found != nil && found.Active && !found.Deleted && found.Unmanageable == "" {
-			if err = a.live.service.Disable(ctx, *found); err == nil {
-				a.record(done{action: provision.Disable, account: *found})
-			}
-		}
-		if err != nil {
-			return a.failed(err, "", report)
-		}
+	if err := a.keepOut(ctx); err != nil {
+		return a.failed(err, "", report)
 	}
 	return a.failed(cause, digest, report)
+}
+
+// refusedByIdP leaves an account as it is until the IdP takes the Member's spec: it
+// may hold what is another member's.
+func (a *accountAttempt) refusedByIdP(ctx context.Context, report *status.Report) status.Outcome {
+	if err := a.keepOut(ctx); err != nil {
+		return a.failed(err, "", report)
+	}
+	if a.owner.refused == "" {
+		return waits(v1alpha1.PendingReason, fmt.Sprintf("Member %q as it is now is not live in the IdP yet.", a.account.Spec.MemberRef.Name))
+	}
+	return waits(v1alpha1.PendingReason, fmt.Sprintf(
+		"The account stays as it is: the IdP does not take the spec of Member %q. Its condition Published says: %s", a.account.Spec.MemberRef.Name, a.owner.refused))
+}
+
+// keepOut disables the account of somebody who is suspended, and changes nothing else.
+func (a *accountAttempt) keepOut(ctx context.Context) error {
+	fields := &a.account.Status
+	if !a.owner.subject.Member.Suspended || fields.ExternalID == "" || fields.State == v1alpha1.AccountDisabled && a.mark == 0 {
+		return nil
+	}
+	found, _, err := a.find(ctx, a.correlationID())
+	if err == nil && found != nil && found.Active && !found.Deleted && found.Unmanageable == "" {
+		if err = a.live.service.Disable(ctx, *found); err == nil {
+			fields.State, fields.Digest = v1alpha1.AccountDisabled, ""
+			a.record(done{action: provision.Disable, account: *found})
+		}
+	}
+	return err
 }
 
 // targetAway tells that the target cannot be used. What is known to be as

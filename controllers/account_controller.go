@@ -50,13 +50,17 @@ type accounts struct {
 	ledger   *removalLedger
 	metrics  accountMetrics
 	clock    Clock
-	settled  settledFailures
-	made     lateAccounts
+	// awaitsIdP: what the IdP has not been asked about is not told to services. In
+	// plans nobody asks it.
+	awaitsIdP bool
+	settled   settledFailures
+	made      lateAccounts
 }
 
 func newAccounts(c client.Client, uncached client.Reader, targets *liveTargets, wakers *wakers, audit *auditRecorder, clock Clock) *accounts {
 	k := &accounts{
 		gatherer: gatherer{c}, uncached: uncached, targets: targets, wakers: wakers, audit: audit, clock: clock, ledger: newRemovalLedger(),
+		awaitsIdP: true,
 	}
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 	k.queue = newProvisionQueue(accountWorkers, limiter, k.classify)
@@ -210,6 +214,9 @@ func (a *accountAttempt) decide(ctx context.Context, report *status.Report) stat
 			return outcome
 		}
 		a.startAnew()
+	}
+	if a.owner.refused != "" || a.owner.undecided && a.awaitsIdP {
+		return a.refusedByIdP(ctx, report)
 	}
 	return a.provide(ctx, desired, report)
 }

@@ -10,11 +10,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -36,6 +38,11 @@ type gatherer struct{ client.Client }
 type owner struct {
 	// subject is nil where nobody should have the account.
 	subject *directory.Subject
+	// refused is why the IdP did not take the spec of the subject's Member; empty
+	// where it did, or has not said so.
+	refused string
+	// undecided: the IdP has not been asked yet.
+	undecided bool
 	// gone: there is no such Member any more; else declared is when it was made.
 	gone     bool
 	declared time.Time
@@ -60,6 +67,9 @@ func (g gatherer) desired(ctx context.Context, live liveTarget, account *v1alpha
 	}
 	if found.another(account, desired) {
 		return nil, nil
+	}
+	if found.refused != "" && desired.Active {
+		return nil, errNotYet
 	}
 	return &desired, nil
 }
@@ -93,9 +103,31 @@ func (g gatherer) owner(ctx context.Context, target *v1alpha1.ProvisioningTarget
 	if err != nil {
 		return found, err
 	}
-	found.declared = member.CreationTimestamp.Time
+	found.declared, found.refused, found.undecided = member.CreationTimestamp.Time, refusal(member), undecided(member)
 	found.subject, err = g.subject(ctx, target, member, found.tenant)
 	return found, err
+}
+
+// refusal tells why the IdP does not take a Member's spec, such as a mail address
+// that is another member's: services must not be told what it refused.
+func refusal(member *v1alpha1.Member) string {
+	published := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.PublishedCondition)
+	// Deletion begins a generation too, and changes nothing of the spec.
+	if published == nil || published.Status != metav1.ConditionFalse || published.ObservedGeneration != member.Generation && member.DeletionTimestamp.IsZero() {
+		return ""
+	}
+	switch published.Reason {
+	case v1alpha1.ConflictReason, v1alpha1.LicenseLimitReachedReason, v1alpha1.RefusedReason:
+		return fmt.Sprintf("%s: %s", published.Reason, published.Message)
+	}
+	return ""
+}
+
+// undecided tells that nobody has asked the IdP yet about a Member's spec as it is
+// now. Where the IdP cannot be asked, the condition says so before long.
+func undecided(member *v1alpha1.Member) bool {
+	published := meta.FindStatusCondition(member.Status.Conditions, v1alpha1.PublishedCondition)
+	return published != nil && published.ObservedGeneration < member.Generation && member.DeletionTimestamp.IsZero()
 }
 
 // subject is a member as a target's service is told of it; nil where the target

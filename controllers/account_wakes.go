@@ -92,7 +92,8 @@ func (k *accounts) onMember() handler.EventHandler {
 			wake(ctx, change, e.Object)
 		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, _ workQueue) {
-			if provisionable.Update(e) {
+			// Who is suspended is kept out at once; else the IdP is asked first.
+			if after := e.ObjectNew.(*v1alpha1.Member); provisionable.Update(e) && (!undecided(after) || ptr.Deref(after.Spec.Suspended, false)) {
 				wake(ctx, change, e.ObjectNew)
 			}
 		},
@@ -103,7 +104,8 @@ func (k *accounts) onMember() handler.EventHandler {
 // provisionable passes what may change whether and how a member has accounts.
 var provisionable = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.(*v1alpha1.Member), e.ObjectNew.(*v1alpha1.Member)
-	return before.Generation != after.Generation || before.Status.ID != after.Status.ID || !maps.Equal(before.Labels, after.Labels)
+	return before.Generation != after.Generation || before.Status.ID != after.Status.ID || !maps.Equal(before.Labels, after.Labels) ||
+		refusal(before) != refusal(after) || undecided(before) != undecided(after)
 }}
 
 // onGroup wakes the accounts of those whom a group concerns: the named ones, or
