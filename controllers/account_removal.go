@@ -193,13 +193,10 @@ func (a *accountAttempt) offboarded(ctx context.Context) (bool, error) {
 	if !a.owner.gone {
 		return false, nil
 	}
-	in, of := client.InNamespace(a.account.Namespace), client.MatchingFields{byMember: a.account.Spec.MemberRef.Name}
-	for _, read := range []func(*v1alpha1.OffboardingList) error{
-		func(list *v1alpha1.OffboardingList) error { return a.List(ctx, list, in, of) },
-		func(list *v1alpha1.OffboardingList) error { return a.uncached.List(ctx, list, in) },
-	} {
+	in, of := client.InNamespace(a.account.Namespace), client.MatchingFields{byMemberRef: a.account.Spec.MemberRef.Name}
+	for _, reader := range []client.Reader{a.Client, a.uncached} {
 		list := &v1alpha1.OffboardingList{}
-		if err := read(list); err != nil {
+		if err := reader.List(ctx, list, in, of); err != nil {
 			return false, err
 		}
 		if slices.ContainsFunc(list.Items, func(receipt v1alpha1.Offboarding) bool {

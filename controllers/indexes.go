@@ -28,6 +28,8 @@ const (
 	byConfigMap = "configMap"
 	byOrigin    = "origin"
 	byTarget    = "spec.targetRef.name"
+	// byMemberRef is a field that the API server selects by too.
+	byMemberRef = "spec.memberRef.name"
 	// byMemberID and byCorrelationID find whose account something is.
 	byMemberID      = "memberID"
 	byCorrelationID = "correlationID"
@@ -59,7 +61,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			}
 			return []string{hasSelector}
 		}},
-		{&v1alpha1.Offboarding{}, byMember, func(o client.Object) []string { return []string{o.(*v1alpha1.Offboarding).Spec.MemberRef.Name} }},
+		{&v1alpha1.Offboarding{}, byMemberRef, func(o client.Object) []string { return []string{o.(*v1alpha1.Offboarding).Spec.MemberRef.Name} }},
 		{&v1alpha1.Account{}, byMember, func(o client.Object) []string {
 			if ref := o.(*v1alpha1.Account).Spec.MemberRef; ref != nil {
 				return []string{ref.Name}

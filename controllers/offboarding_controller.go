@@ -85,7 +85,7 @@ func (k *offboardings) ofAccount(ctx context.Context, account client.Object) []r
 // of are the receipts of a member that are not complete.
 func (k *offboardings) of(ctx context.Context, namespace, member string) []reconcile.Request {
 	receipts := &v1alpha1.OffboardingList{}
-	if k.List(ctx, receipts, client.InNamespace(namespace), client.MatchingFields{byMember: member}, client.UnsafeDisableDeepCopy) != nil {
+	if k.List(ctx, receipts, client.InNamespace(namespace), client.MatchingFields{byMemberRef: member}, client.UnsafeDisableDeepCopy) != nil {
 		return nil // the cache fails only while the process ends
 	}
 	var list []reconcile.Request
