@@ -280,7 +280,8 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		return waits(v1alpha1.SyncingReason, "The service is being asked whether the credentials serve.")
 	case m.tally.held > 0:
 		return mustAct(v1alpha1.DeletionHeldReason, fmt.Sprintf(
-			"The deletion guard holds the removal of %d accounts. Look at them (kubectl get accounts --field-selector status.state=Held), and approve it by setting the annotation %s to a new value.", m.tally.held, v1alpha1.ApproveDeletionsAnnotation))
+			"The deletion guard holds the removal of %d accounts. To see them: kubectl get accounts -n %s --field-selector spec.targetRef.name=%s,status.state=Held. To approve all that it holds now: %s",
+			m.tally.held, target.Namespace, target.Name, approveCommand("provisioningtarget", client.ObjectKeyFromObject(target))))
 	case m.tally.lasting > 0:
 		return mustAct(v1alpha1.AccountsFailedReason, fmt.Sprintf(
 			"%d accounts are not as declared, and theirs tell what to do: kubectl get accounts --field-selector spec.targetRef.name=%s,status.state=Failed -o wide", m.tally.lasting, target.Name))

@@ -89,7 +89,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		return &provision.Error{Cause: cause, Message: "It failed."}
 	}
 	checked := runState{checked: true}
-	target := &v1alpha1.ProvisioningTarget{ObjectMeta: metav1.ObjectMeta{Name: "chat"}, Spec: v1alpha1.ProvisioningTargetSpec{SCIM: &v1alpha1.SCIM{
+	target := &v1alpha1.ProvisioningTarget{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "chat"}, Spec: v1alpha1.ProvisioningTargetSpec{SCIM: &v1alpha1.SCIM{
 		Authentication: v1alpha1.SCIMAuthentication{BearerTokenSecretRef: &v1alpha1.SecretKeyReference{Name: "chat-token", Key: "token"}},
 	}}}
 	for name, test := range map[string]struct {
@@ -106,7 +106,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		"check failed":       {moment{state: runState{failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "It failed.", false},
 		"listing failed":     {moment{state: runState{checked: true, failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "nothing was concluded", true},
 		"permission missing": {moment{state: runState{failure: failure(provision.Forbidden)}}, status.UserMustAct, v1alpha1.PermissionMissingReason, "It failed.", false},
-		"held before failed": {moment{state: checked, tally: tally{held: 30, lasting: 1, failed: 1}}, status.UserMustAct, v1alpha1.DeletionHeldReason, "removal of 30 accounts", true},
+		"held before failed": {moment{state: checked, tally: tally{held: 30, lasting: 1, failed: 1}}, status.UserMustAct, v1alpha1.DeletionHeldReason, `removal of 30 accounts. To see them: kubectl get accounts -n acme --field-selector spec.targetRef.name=chat,status.state=Held. To approve all that it holds now: kubectl annotate provisioningtarget chat -n acme identity.tegata.dev/approve-deletions="$(date)" --overwrite`, true},
 		"some failed":        {moment{state: checked, tally: tally{desired: 9, failed: 3, lasting: 2}}, status.UserMustAct, v1alpha1.AccountsFailedReason, "2 accounts", true},
 		"failed for now":     {moment{state: checked, tally: tally{desired: 9, failed: 3}}, status.Retries, v1alpha1.AccountsFailedReason, "tried again", true},
 		"throttled":          {moment{now: now, state: checked, trouble: trouble{throttledUntil: now.Add(time.Second)}, tally: tally{desired: 9}}, status.Waits, v1alpha1.ThrottledReason, "asks to wait", true},
