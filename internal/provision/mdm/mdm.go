@@ -84,7 +84,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 }
 
 func (t *Target) service(ctx context.Context) (service, error) {
-	response, err := t.call(ctx, http.MethodGet, "/service", nil, nil)
+	response, err := t.call(ctx, http.MethodGet, "/service", nil)
 	switch {
 	case err != nil:
 		return service{}, err
@@ -123,8 +123,8 @@ func (t *Target) request(method, path string, query url.Values, body any) (clien
 }
 
 // call makes a call, and takes from the budget where it writes.
-func (t *Target) call(ctx context.Context, method, path string, query url.Values, body any) (*client.Response, error) {
-	r, err := t.request(method, path, query, body)
+func (t *Target) call(ctx context.Context, method, path string, body any) (*client.Response, error) {
+	r, err := t.request(method, path, nil, body)
 	if err != nil {
 		return nil, err
 	}

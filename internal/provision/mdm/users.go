@@ -48,7 +48,7 @@ func (t *Target) get(ctx context.Context, id string) (*provision.Account, error)
 	if !validID(id) {
 		return nil, notFound()
 	}
-	response, err := t.call(ctx, http.MethodGet, userPath(id), nil, nil)
+	response, err := t.call(ctx, http.MethodGet, userPath(id), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 			body[name] = value
 		}
 	}
-	response, err := t.call(ctx, http.MethodPost, users.path, nil, body)
+	response, err := t.call(ctx, http.MethodPost, users.path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (t *Target) patch(ctx context.Context, id string, change map[string]any) (*
 	if !validID(id) {
 		return nil, notFound()
 	}
-	response, err := t.call(ctx, http.MethodPatch, userPath(id), nil, change)
+	response, err := t.call(ctx, http.MethodPatch, userPath(id), change)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (t *Target) Delete(ctx context.Context, current provision.Account) error {
 	if !validID(current.ExternalID) {
 		return nil
 	}
-	response, err := t.call(ctx, http.MethodDelete, userPath(current.ExternalID), nil, nil)
+	response, err := t.call(ctx, http.MethodDelete, userPath(current.ExternalID), nil)
 	if err != nil {
 		return err
 	}
