@@ -52,12 +52,7 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 	if err := b.settleHeld(tenant, change); err != nil {
 		return admin.Result{}, err
 	}
-	if !tenant.live {
-		b.freed[tenantResource(slug)] = true
-	}
-	if more := change.Tenant.Licenses; tenant.live && tenant.Licenses > 0 && (more == 0 || more > tenant.Licenses) {
-		b.freed[licensesResource(slug)] = true
-	}
+	b.free(tenant, change)
 	entry := tenantEntry(change, tenant, strangers)
 	tenant.Tenant, tenant.owner, tenant.digest = change.Tenant.Tenant, change.Owner, digest
 	tenant.exists, tenant.live, tenant.republish = true, true, true
@@ -65,6 +60,17 @@ func (b *batch) applyTenant(change admin.Change) (admin.Result, error) {
 		return admin.Result{}, err
 	}
 	return b.tenantResult(slug, true)
+}
+
+// free notes what others may have waited for: the tenant itself, or more licences.
+func (b *batch) free(before *batchTenant, change admin.Change) {
+	slug := change.Key.Tenant
+	if !before.live {
+		b.freed[tenantResource(slug)] = true
+	}
+	if more := change.Tenant.Licenses; before.live && before.Licenses > 0 && (more == 0 || more > before.Licenses) {
+		b.freed[licensesResource(slug)] = true
+	}
 }
 
 // tenantEntry is the audit log's, of a change to the tenant as it was before.
