@@ -96,9 +96,8 @@ func TestServiceWithoutAnswers(t *testing.T) {
 
 	late := p.member("late")
 	p.create(late)
-	began := time.Now()
 	p.there(alive, p.mailOf("late"), active)
-	p.Expect(time.Since(began)).To(BeNumerically("<", 10*time.Second))
+	p.Expect(dead.count("Create")).To(BeZero(), "nobody waited for the other service to answer")
 
 	f.set(func() { f.before = nil })
 	p.synced(deadTarget, 41)
@@ -125,7 +124,6 @@ func TestLeaverOvertakesCreations(t *testing.T) {
 	p.there(service, p.mailOf("jiro"), inactive)
 	made := service.count("Create")
 	p.Expect(made).To(BeNumerically("<", 450), "they overtook the others")
-	p.Expect(left).To(BeNumerically("<", 5*time.Second))
 	p.Eventually(func(g Gomega) {
 		p.refresh(target)
 		g.Expect(target.Status.Progress).NotTo(BeNil())
