@@ -20,13 +20,17 @@ func TestKeyboardAlone(t *testing.T) {
 	once(t, func(w *world, p *tab) {
 		w.giveTemporaryPassword("hanako")
 		p.open(w.url + "/login")
-		p.Expect(p.focused()).To(Equal("mail"))
+		p.awaitFocus("mail")
 		p.tabTo("password", "button "+w.text("login.submit"), "a 日本語", "a English")
 
 		p.open(w.url + "/login")
+		p.awaitFocus("mail")
 		p.do(chromedp.KeyEvent(w.hanako().Mail), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(temporaryPassword))
+		p.Expect(p.valueOf("#mail")).To(Equal(w.hanako().Mail))
+		p.Expect(p.valueOf("#password")).To(Equal(temporaryPassword))
 		p.leave(chromedp.KeyEvent(kb.Enter))
 		p.Expect(p.heading()).To(Equal(w.text("temporary.title")))
+		p.awaitFocus("password")
 		p.do(chromedp.KeyEvent(firstPassword), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(firstPassword))
 		p.leave(chromedp.KeyEvent(kb.Enter))
 		p.Expect(p.location()).To(Equal(w.url + "/"))
@@ -37,6 +41,13 @@ func TestKeyboardAlone(t *testing.T) {
 		p.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
 		p.Expect(p.focused()).To(Equal("content"), "the first stop skips the menu")
 	})
+}
+
+// awaitFocus waits for an autofocus: the browser gives it with the first frame,
+// which comes after the load.
+func (p *tab) awaitFocus(id string) {
+	p.t.Helper()
+	p.Eventually(p.focused, patience, interval).Should(Equal(id))
 }
 
 // tabTo presses Tab and expects the focus where the eye expects it, visibly.

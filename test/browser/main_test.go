@@ -56,6 +56,8 @@ func startChromium() (context.Context, error) {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("hide-scrollbars", true),
+		// Keys pressed before a page is first painted are dropped otherwise.
+		chromedp.Flag("allow-pre-commit-input", true),
 		// Pictures must not differ by the machine's language.
 		chromedp.Flag("lang", "en-US"),
 	)
