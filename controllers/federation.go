@@ -52,11 +52,11 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 	if spec == nil || spec.Federation == nil && (known == nil || known.State == v1alpha1.FederationManaged || known.ID == "" && known.Issuer == "") {
 		return nil, nil
 	}
-	wish := entra.Wish{Domain: string(spec.Domain), Members: membersThere(accounts)}
-	wish.Settling = (known == nil || known.ID == "") && tallyOf(accounts).pending() > 0
+	wish := entra.Wish{Domain: string(spec.Domain)}
 	if known != nil {
 		wish.KnownID, wish.KnownIssuer = known.ID, known.Issuer
 	}
+	expect(&wish, accounts)
 	if wish.Off = spec.Federation == nil; !wish.Off {
 		app := &v1alpha1.SAMLApp{}
 		if err := k.Get(ctx, types.NamespacedName{Namespace: target.Namespace, Name: spec.Federation.SAMLAppRef.Name}, app); err != nil {
@@ -78,19 +78,26 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 // wishDigest is of everything that is wished; the accounts change all the time,
 // and what is known changes by each step.
 func wishDigest(wish entra.Wish) string {
+	wish.Settling = wish.Settling && wish.KnownID == ""
 	wish.Members, wish.KnownID, wish.KnownIssuer = nil, "", ""
 	encoded, _ := json.Marshal(wish) // never fails
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:])
 }
 
+// expect fills in whose accounts are in the domain.
+func expect(wish *entra.Wish, accounts []v1alpha1.Account) {
+	wish.Members, wish.Settling = membersThere(accounts, wish.KnownID != ""), tallyOf(accounts).pending() > 0
+}
+
 // membersThere are the immutable IDs of members' accounts by external ID. Those
-// of people who left are strangers.
-func membersThere(accounts []v1alpha1.Account) map[string]string {
+// of people who left are strangers before a domain is federated; afterwards not
+// yet, as Microsoft's lists may still have them as they were.
+func membersThere(accounts []v1alpha1.Account, federated bool) map[string]string {
 	members := map[string]string{}
 	for i := range accounts {
 		account := &accounts[i]
-		if account.Spec.MemberRef != nil && account.Status.ExternalID != "" && account.Status.RemovedAt.IsZero() {
+		if account.Spec.MemberRef != nil && account.Status.ExternalID != "" && (federated || account.Status.RemovedAt.IsZero()) {
 			members[account.Status.ExternalID] = account.Status.CorrelationID
 		}
 	}

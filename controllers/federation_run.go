@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -52,8 +53,24 @@ func (k *provisioningTargets) federate(ctx context.Context, w work) (*federation
 	if !can {
 		return nil, nil
 	}
-	outcome, err := service.Federate(ctx, w.federation.wish)
+	wish := w.federation.wish
+	// Comparing everything took a while, in which accounts were made.
+	accounts, err := k.accountsOf(ctx, w.live.name)
+	if err != nil {
+		return nil, err
+	}
+	expect(&wish, accounts)
+	outcome, err := service.Federate(ctx, wish)
 	result := &federationResult{digest: w.federation.digest, at: k.clock(), outcome: outcome}
+	if err == nil && outcome.Risk != "" {
+		accounts, err = k.accountsOf(ctx, w.live.name)
+		after := wish
+		expect(&after, accounts)
+		if !maps.Equal(wish.Members, after.Members) {
+			// Who seems a stranger may be a member by now.
+			result.outcome.Looked, result.outcome.Risk = false, ""
+		}
+	}
 	if err == nil {
 		return result, nil
 	}
@@ -71,9 +88,9 @@ func (r federationResult) due() time.Time {
 		return time.Time{}
 	case r.failure == nil && r.outcome.Step == entra.CreateStep:
 		return r.at.Add(federationNow)
-	case r.failure != nil && r.failure.Cause.Passes(), r.failure == nil && r.outcome.State == entra.Preparing:
+	case r.failure != nil && r.failure.Cause.Passes(), r.failure == nil && (r.outcome.State == entra.Preparing || r.outcome.State == entra.Federated && !r.outcome.Looked):
 		return r.at.Add(federationSoon)
-	case r.failure != nil, r.outcome.State == entra.Blocked, r.outcome.State == entra.Reverting:
+	case r.failure != nil, r.outcome.State == entra.Blocked, r.outcome.State == entra.Reverting, r.outcome.Risk != "":
 		return r.at.Add(federationLater)
 	default:
 		return time.Time{}
@@ -106,10 +123,10 @@ func observeFederation(target *v1alpha1.ProvisioningTarget, m moment) (note stri
 	before := target.Status.Federation
 	now := federationStatus(m.federation.wish, last, before)
 	target.Status.Federation = now
-	if now == nil || before != nil && before.State == now.State && fingerprintsOf(before) == fingerprintsOf(now) {
+	if now == nil || before != nil && before.State == now.State && before.Risk == now.Risk && fingerprintsOf(before) == fingerprintsOf(now) {
 		return ""
 	}
-	return fmt.Sprintf("Domain %s: %s. %s", m.federation.wish.Domain, now.State, now.Message)
+	return strings.TrimSpace(fmt.Sprintf("Domain %s: %s. %s %s", m.federation.wish.Domain, now.State, now.Message, now.Risk))
 }
 
 func fingerprintsOf(f *v1alpha1.FederationStatus) string {
@@ -122,7 +139,10 @@ func federationStatus(wish entra.Wish, last federationResult, before *v1alpha1.F
 	now := &v1alpha1.FederationStatus{State: v1alpha1.FederationState(outcome.State), Message: outcome.Message}
 	if last.failure != nil {
 		now.State, now.Message = v1alpha1.FederationBlocked, last.failure.Message
-		if before != nil && (last.failure.Cause.Passes() || before.State == v1alpha1.FederationFederated) {
+		switch {
+		case outcome.State == entra.Federated:
+			now.State = v1alpha1.FederationFederated
+		case before != nil && (last.failure.Cause.Passes() || before.State == v1alpha1.FederationFederated):
 			now.State = before.State
 		}
 	}
@@ -140,8 +160,28 @@ func federationStatus(wish entra.Wish, last federationResult, before *v1alpha1.F
 	default:
 		now.ID, now.Issuer = wish.KnownID, wish.KnownIssuer
 	}
-	now.Message = strings.ToValidUTF8(now.Message[:min(len(now.Message), 2048)], "")
+	if now.State == v1alpha1.FederationFederated {
+		now.Risk = riskOf(last, before)
+	}
+	now.Message = shortened(now.Message)
+	now.Risk = shortened(now.Risk)
 	return now
+}
+
+// riskOf is who is cut off by a federation that is there. What could not be
+// looked at is as it was.
+func riskOf(last federationResult, before *v1alpha1.FederationStatus) string {
+	if failure := last.failure; failure != nil && !failure.Cause.Passes() && !failure.Cause.Pauses() {
+		return failure.Message
+	}
+	if last.outcome.Risk != "" || last.outcome.Looked || before == nil {
+		return last.outcome.Risk
+	}
+	return before.Risk
+}
+
+func shortened(message string) string {
+	return strings.ToValidUTF8(message[:min(len(message), 2048)], "")
 }
 
 // certificatesThere are those that Microsoft holds.
@@ -177,6 +217,12 @@ func federationOutcome(target *v1alpha1.ProvisioningTarget) (status.Outcome, boo
 			Message: "Every account is as declared, but the domain is not federated: " + cmp.Or(told.Message, "status.federation tells why.")}, true
 	case v1alpha1.FederationPreparing:
 		return waits(v1alpha1.SyncingReason, cmp.Or(told.Message, "The domain is being federated.")), true
+	case v1alpha1.FederationFederated:
+		if told.Risk == "" {
+			return status.Outcome{}, false
+		}
+		return status.Outcome{Verdict: status.UserMustAct, Reason: v1alpha1.FederationAtRiskReason,
+			Message: fmt.Sprintf("Every account is as declared, but somebody has to see to the log-in of %s: %s", target.Spec.EntraID.Domain, told.Risk)}, true
 	default:
 		return status.Outcome{}, false
 	}
@@ -188,7 +234,7 @@ func (k *provisioningTargets) tellFederation(ctx context.Context, target *v1alph
 		return
 	}
 	kind := corev1.EventTypeNormal
-	if target.Status.Federation.State == v1alpha1.FederationBlocked || target.Status.Federation.State == v1alpha1.FederationReverting {
+	if now := target.Status.Federation; now.State == v1alpha1.FederationBlocked || now.State == v1alpha1.FederationReverting || now.Risk != "" {
 		kind = corev1.EventTypeWarning
 	}
 	k.events.Eventf(target, nil, kind, v1alpha1.FederationChangedReason, "Federate", "%s", strings.ToValidUTF8(note[:min(len(note), maxNote)], ""))

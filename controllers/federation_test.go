@@ -16,6 +16,7 @@ import (
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/provision/entra"
+	"tegata.dev/tegata/internal/status"
 )
 
 func federatedTarget(change func(*v1alpha1.ProvisioningTarget)) *v1alpha1.ProvisioningTarget {
@@ -121,8 +122,23 @@ func TestMembersThere(t *testing.T) {
 		}
 		return a
 	}
-	g.Expect(membersThere([]v1alpha1.Account{account("a", true, false), account("b", false, false), account("c", true, true), account("", true, false)})).
-		To(Equal(map[string]string{"a": "id-a"}))
+	accounts := []v1alpha1.Account{account("a", true, false), account("b", false, false), account("c", true, true), account("", true, false)}
+	g.Expect(membersThere(accounts, false)).To(Equal(map[string]string{"a": "id-a"}))
+	g.Expect(membersThere(accounts, true)).To(Equal(map[string]string{"a": "id-a", "c": "id-c"}), "Microsoft may not show yet that c was removed")
+}
+
+// TestAccountsAreNotWished: a federated domain is not looked at anew because
+// accounts are made in it.
+func TestAccountsAreNotWished(t *testing.T) {
+	g := NewWithT(t)
+	wish := entra.Wish{Domain: "acme.example"}
+	settling := wish
+	settling.Settling = true
+	g.Expect(wishDigest(settling)).NotTo(Equal(wishDigest(wish)), "it goes on as soon as they are made")
+	known, knownSettling := wish, settling
+	known.KnownID, knownSettling.KnownID = "1", "1"
+	g.Expect(wishDigest(knownSettling)).To(Equal(wishDigest(known)))
+	g.Expect(wishDigest(known)).To(Equal(wishDigest(wish)))
 }
 
 func TestSignOutPage(t *testing.T) {
@@ -166,7 +182,8 @@ func TestFederationInStatus(t *testing.T) {
 		"went back":                    {off, outcome(entra.Managed, nil), federated, &v1alpha1.FederationStatus{State: "Managed", Message: "Told."}},
 		"never was":                    {never, outcome(entra.Managed, nil), nil, nil},
 		"refused at first":             {wish, failed(provision.Forbidden), nil, &v1alpha1.FederationStatus{State: "Blocked", Message: "Failed."}},
-		"refused later":                {known, failed(provision.Forbidden), federated, &v1alpha1.FederationStatus{State: "Federated", Message: "Failed.", ID: "1", Issuer: wish.Issuer}},
+		"refused later":                {known, failed(provision.Forbidden), federated, &v1alpha1.FederationStatus{State: "Federated", Message: "Failed.", Risk: "Failed.", ID: "1", Issuer: wish.Issuer}},
+		"credentials ended":            {known, failed(provision.Unauthorized), federated, &v1alpha1.FederationStatus{State: "Federated", Message: "Failed.", ID: "1", Issuer: wish.Issuer}},
 		"away while it is being made":  {wish, failed(provision.Unavailable), &v1alpha1.FederationStatus{State: "Preparing"}, &v1alpha1.FederationStatus{State: "Preparing", Message: "Failed."}},
 		"away while it is going back":  {off, failed(provision.Unavailable), &v1alpha1.FederationStatus{State: "Reverting"}, &v1alpha1.FederationStatus{State: "Reverting", Message: "Failed.", ID: "1", Issuer: wish.Issuer}},
 		"refused while it is being so": {off, failed(provision.Forbidden), &v1alpha1.FederationStatus{State: "Reverting"}, &v1alpha1.FederationStatus{State: "Blocked", Message: "Failed.", ID: "1", Issuer: wish.Issuer}},
@@ -176,10 +193,66 @@ func TestFederationInStatus(t *testing.T) {
 		})
 	}
 	g := NewWithT(t)
+	g.Expect(federationStatus(wish, outcome(entra.Blocked, nil), &v1alpha1.FederationStatus{State: v1alpha1.FederationFederated, Risk: "Before."}).Risk).To(BeEmpty())
 	long := outcome(entra.Blocked, nil)
 	long.outcome.Message = strings.Repeat("あ", 2000)
 	g.Expect(len([]rune(federationStatus(wish, long, nil).Message))).To(BeNumerically("<=", 2048))
 	g.Expect(federationStatus(wish, long, nil).Message).To(HavePrefix("ああ"))
+}
+
+func TestRiskInStatus(t *testing.T) {
+	wish := entra.Wish{Domain: "acme.example", Issuer: "https://id.acme.example/acme", KnownID: "1", KnownIssuer: "https://id.acme.example/acme"}
+	result := func(looked bool, risk string, failure *provision.Error) federationResult {
+		return federationResult{failure: failure, outcome: entra.FederationOutcome{
+			Plan: entra.Plan{State: entra.Federated, Risk: risk}, Looked: looked, Existing: &entra.Federation{ID: "1", Issuer: wish.Issuer},
+		}}
+	}
+	for name, test := range map[string]struct {
+		last federationResult
+		want string
+	}{
+		"as before":               {result(false, "", nil), "Before."},
+		"gone":                    {result(true, "", nil), ""},
+		"another one":             {result(true, "Now.", nil), "Now."},
+		"known without looking":   {result(false, "Now.", nil), "Now."},
+		"Microsoft is away":       {result(false, "", &provision.Error{Cause: provision.Unavailable, Message: "Away."}), "Before."},
+		"nobody may look":         {result(false, "", &provision.Error{Cause: provision.Forbidden, Message: "Grant it."}), "Grant it."},
+		"a change is refused":     {result(false, "", &provision.Error{Cause: provision.Conflict, Message: "Taken."}), "Taken."},
+		"credentials are refused": {result(false, "", &provision.Error{Cause: provision.Unauthorized, Message: "Renew it."}), "Before."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			target := federatedTarget(func(target *v1alpha1.ProvisioningTarget) {
+				target.Status.Federation = federationStatus(wish, test.last, &v1alpha1.FederationStatus{State: v1alpha1.FederationFederated, Risk: "Before."})
+			})
+			g.Expect(target.Status.Federation.State).To(Equal(v1alpha1.FederationFederated))
+			g.Expect(target.Status.Federation.Risk).To(Equal(test.want))
+			outcome, stands := federationOutcome(target)
+			g.Expect(stands).To(Equal(test.want != ""))
+			if stands {
+				g.Expect(outcome.Verdict).To(Equal(status.UserMustAct))
+				g.Expect(outcome.Reason).To(Equal(v1alpha1.FederationAtRiskReason))
+				g.Expect(outcome.Message).To(And(ContainSubstring("the log-in of acme.example"), HaveSuffix(test.want)))
+			}
+		})
+	}
+}
+
+// TestRiskIsTold by an event when it comes and when it goes.
+func TestRiskIsTold(t *testing.T) {
+	g := NewWithT(t)
+	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	target := federatedTarget(nil)
+	observe := func(risk string) string {
+		return observeFederation(target, moment{now: at, federation: &wantedFederation{digest: "d", wish: entra.Wish{Domain: "acme.example"}}, state: runState{federation: federationResult{
+			digest: "d", at: at, outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Federated, Message: "Told.", Risk: risk}, Looked: true, Existing: &entra.Federation{ID: "1"}},
+		}}})
+	}
+	g.Expect(observe("")).To(Equal("Domain acme.example: Federated. Told."))
+	g.Expect(observe("")).To(BeEmpty())
+	g.Expect(observe("Sato is cut off.")).To(Equal("Domain acme.example: Federated. Told. Sato is cut off."))
+	g.Expect(observe("Sato is cut off.")).To(BeEmpty())
+	g.Expect(observe("")).To(Equal("Domain acme.example: Federated. Told."))
 }
 
 func TestFederationIsLookedAtAgain(t *testing.T) {
@@ -188,12 +261,14 @@ func TestFederationIsLookedAtAgain(t *testing.T) {
 		result federationResult
 		after  time.Duration
 	}{
-		"remembered":  {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Preparing, Step: entra.CreateStep}}}, federationNow},
-		"preparing":   {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Preparing}}}, federationSoon},
-		"away":        {federationResult{failure: &provision.Error{Cause: provision.Unavailable}}, federationSoon},
-		"blocked":     {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Blocked}}}, federationLater},
-		"forbidden":   {federationResult{failure: &provision.Error{Cause: provision.Forbidden}}, federationLater},
-		"with a sync": {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Federated}}}, 0},
+		"remembered":    {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Preparing, Step: entra.CreateStep}}}, federationNow},
+		"preparing":     {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Preparing}}}, federationSoon},
+		"away":          {federationResult{failure: &provision.Error{Cause: provision.Unavailable}}, federationSoon},
+		"blocked":       {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Blocked}}}, federationLater},
+		"forbidden":     {federationResult{failure: &provision.Error{Cause: provision.Forbidden}}, federationLater},
+		"not looked at": {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Federated}}}, federationSoon},
+		"at risk":       {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Federated, Risk: "Told."}, Looked: true}}, federationLater},
+		"with a sync":   {federationResult{outcome: entra.FederationOutcome{Plan: entra.Plan{State: entra.Federated}, Looked: true}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -87,6 +87,8 @@ const (
 	DeletionHeldReason = "DeletionHeld"
 	// FederationBlockedReason: a domain is not federated, as that would cut people off; the message says what to do.
 	FederationBlockedReason = "FederationBlocked"
+	// FederationAtRiskReason: in a federated domain somebody cannot log in, or nobody could undo it; the message says what to do.
+	FederationAtRiskReason = "FederationAtRisk"
 	// UnmanagedReason: no member accounts for the account.
 	UnmanagedReason = "Unmanaged"
 	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.

@@ -597,6 +597,14 @@ type FederationStatus struct {
 	// +kubebuilder:validation:MaxLength=2048
 	Message string `json:"message,omitempty"`
 
+	// risk says who cannot log in although the domain is Federated, or why nobody
+	// could undo it, and what to do; absent where all is well. It is looked at with
+	// each sync of all accounts.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Risk string `json:"risk,omitempty"`
+
 	// id of the federation configuration there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

@@ -107,6 +107,10 @@ type Target struct {
 	Accounts []Account `json:"accounts"`
 	// Unchanged is how many accounts stay as they are.
 	Unchanged int `json:"unchanged"`
+	// Groups are the groups in the service that something happens to.
+	Groups []Group `json:"groups"`
+	// Federation is nil where nothing happens to the log-in of the target's domain.
+	Federation *Federation `json:"federation,omitempty"`
 	// FromStatus tells that the service was not asked: what is said comes from what
 	// Tegata last knew of the accounts.
 	FromStatus bool `json:"fromStatus,omitempty"`
@@ -129,6 +133,44 @@ type Account struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Group is what would happen to a group in a service.
+type Group struct {
+	// Group is the name of the object.
+	Group string `json:"group"`
+	// DisplayName is what the service calls it, or would.
+	DisplayName string `json:"displayName"`
+	// Action is Create, Update or Delete.
+	Action provision.Action `json:"action"`
+	// Formerly is the display name until now; empty where it stays.
+	Formerly string `json:"formerly,omitempty"`
+	// Joins and Leaves are Members by object name, sorted; who is none has the name
+	// or the ID of the account there.
+	Joins  []string `json:"joins,omitempty"`
+	Leaves []string `json:"leaves,omitempty"`
+}
+
+// Federation is what would happen to the log-in of a Microsoft 365 domain.
+type Federation struct {
+	Domain string `json:"domain"`
+	// State and Message are those that status.federation would have in the end.
+	State   string `json:"state"`
+	Message string `json:"message"`
+	// ImmutableIDs are user names in the domain that get the ID of their member
+	// before, sorted.
+	ImmutableIDs []string `json:"immutableIDs,omitempty"`
+	// Steps are in the order in which they are made.
+	Steps []FederationStep `json:"steps,omitempty"`
+}
+
+// FederationStep is one change of a domain's federation.
+type FederationStep struct {
+	// Step is Create, Update, ClearNext or Delete.
+	Step string `json:"step"`
+	// Changes are by Microsoft's names of the properties; certificates are
+	// fingerprints.
+	Changes []Change `json:"changes,omitempty"`
+}
+
 // Change is one property that becomes another.
 type Change struct {
 	Property string `json:"property"`
@@ -140,7 +182,11 @@ type Change struct {
 func (p Plan) Empty() bool {
 	return len(p.Objects) == 0 && len(p.Effects) == 0 && len(p.Held) == 0 &&
 		!slices.ContainsFunc(p.Problems, func(problem Problem) bool { return problem.New }) &&
-		!slices.ContainsFunc(p.Targets, func(target Target) bool { return len(target.Accounts) > 0 })
+		!slices.ContainsFunc(p.Targets, Target.changes)
+}
+
+func (t Target) changes() bool {
+	return len(t.Accounts)+len(t.Groups) > 0 || t.Federation != nil
 }
 
 // Rejected counts the manifests that the API server refuses.
@@ -176,6 +222,8 @@ func (p *Plan) Sort() {
 		target := &p.Targets[i]
 		target.Accounts = orEmpty(target.Accounts)
 		slices.SortStableFunc(target.Accounts, func(a, b Account) int { return strings.Compare(a.Member, b.Member) })
+		target.Groups = orEmpty(target.Groups)
+		slices.SortStableFunc(target.Groups, func(a, b Group) int { return strings.Compare(a.Group, b.Group) })
 		slices.Sort(target.Remarks)
 		target.Remarks = slices.Compact(target.Remarks)
 	}

@@ -10,9 +10,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-
-	"tegata.dev/tegata/internal/provision"
 )
 
 // longestValue is how much of a value is shown, in characters.
@@ -86,20 +83,7 @@ func (p Plan) rows() []row {
 		rows = append(rows, row{"Directory", p.count(Create), p.count(Update), p.count(Delete) - len(p.Held), p.count(Reject) + len(p.Held)})
 	}
 	for _, target := range p.Targets {
-		r := row{where: target.String()}
-		for _, account := range target.Accounts {
-			switch {
-			case account.Held || account.Action == provision.Refuse:
-				r.refused++
-			case account.Action == provision.Create:
-				r.created++
-			case account.Action.Removes() || account.Action == provision.Retain:
-				r.removed++
-			default:
-				r.updated++
-			}
-		}
-		rows = append(rows, r)
+		rows = append(rows, target.rows()...)
 	}
 	return rows
 }
@@ -109,17 +93,21 @@ func (p Plan) Summary() string {
 	if p.Empty() && len(p.Problems) == 0 {
 		return "Nothing would change."
 	}
-	accounts, newProblems := 0, 0
+	accounts, groups, domains, newProblems := 0, 0, 0, 0
 	for _, target := range p.Targets {
 		accounts += len(target.Accounts)
+		groups += len(target.Groups)
+		if target.Federation != nil {
+			domains++
+		}
 	}
 	for _, problem := range p.Problems {
 		if problem.New {
 			newProblems++
 		}
 	}
-	return fmt.Sprintf("Plan: %d to create, %d to update, %d to delete, %d rejected; %d people affected; %d accounts in services; %d new problems; %d deletions held.",
-		p.count(Create), p.count(Update), p.count(Delete), p.count(Reject), len(p.Effects), accounts, newProblems, len(p.Held))
+	return fmt.Sprintf("Plan: %d to create, %d to update, %d to delete, %d rejected; %d people affected; %d accounts, %d groups and %d domains in services; %d new problems; %d deletions held.",
+		p.count(Create), p.count(Update), p.count(Delete), p.count(Reject), len(p.Effects), accounts, groups, domains, newProblems, len(p.Held))
 }
 
 // section is a part of the plan in lines. A line that is indented belongs to the
@@ -144,7 +132,7 @@ func (s *section) add(format string, arguments ...any) {
 func (p Plan) sections() []section {
 	all := []section{p.objectLines(), p.effectLines(), p.problemLines(), p.heldLines()}
 	for _, target := range p.Targets {
-		all = append(all, target.lines())
+		all = append(all, target.sections()...)
 	}
 	remarks := section{title: "Remarks"}
 	for _, remark := range p.Remarks {
@@ -220,67 +208,4 @@ func (p Plan) heldLines() section {
 		s.add("! %s: %s", held.Reference, line(held.Message))
 	}
 	return s
-}
-
-func (t Target) lines() section {
-	s := section{title: fmt.Sprintf("%s (%d accounts change, %d stay)", t.Reference, len(t.Accounts), t.Unchanged)}
-	for _, remark := range t.Remarks {
-		s.add("! %s", line(remark))
-	}
-	if t.FromStatus {
-		s.add("! This comes from what Tegata last knew; the service itself was not asked.")
-	}
-	for _, account := range t.Accounts {
-		s.lines = append(s.lines, account.lines()...)
-	}
-	return s
-}
-
-func (a Account) lines() []string {
-	sign := "!"
-	switch {
-	case a.Action == provision.Create || a.Action == provision.Restore:
-		sign = "+"
-	case a.Action.Removes() && !a.Held:
-		sign = "-"
-	}
-	first := fmt.Sprintf("%s %s %s", sign, a.Action, a.Member)
-	if a.UserName != "" {
-		first += " (" + line(a.UserName) + ")"
-	}
-	switch {
-	case a.Held:
-		first += " HELD: " + line(a.Message)
-	case a.Action == provision.Refuse:
-		first += fmt.Sprintf(": %s: %s", a.Cause, line(a.Message))
-	}
-	lines := []string{first}
-	for _, change := range a.Changes {
-		if a.Action == provision.Create {
-			if change.To != "" {
-				lines = append(lines, fmt.Sprintf("    %s: %s", line(change.Property), value(change.To)))
-			}
-			continue
-		}
-		lines = append(lines, fmt.Sprintf("    %s: %s -> %s", line(change.Property), value(change.From), value(change.To)))
-	}
-	return lines
-}
-
-// value is a value in quotes, cut where it is long.
-func value(text string) string {
-	if runes := []rune(text); len(runes) > longestValue {
-		text = string(runes[:longestValue]) + "…"
-	}
-	return `"` + line(text) + `"`
-}
-
-// line is text without what would end the line or hide in it.
-func line(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
-			return ' '
-		}
-		return r
-	}, text)
 }

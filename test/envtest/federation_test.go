@@ -195,6 +195,22 @@ func TestFederationLife(t *testing.T) {
 	p.Eventually(func() []string { return p.notes(target, v1alpha1.FederationChangedReason) }, patience, glance).Should(ContainElement(ContainSubstring("Federated")))
 	p.unchanged(target, time.Second)
 
+	// Whoever comes in later and is cut off is told, as is a way back that is gone.
+	// Nothing is undone for that.
+	stranger = there.AddUser("suzuki@"+m365Domain, map[string]any{"onPremisesImmutableId": "suzuki"})
+	admin := there.UserNamed("admin@acme.onmicrosoft.com")["id"].(string)
+	there.ChangeUser(admin, map[string]any{"accountEnabled": false})
+	p.syncNow(target, "with suzuki")
+	p.Expect(p.stalled(target, v1alpha1.FederationAtRiskReason)).To(And(ContainSubstring("suzuki@"+m365Domain), ContainSubstring("Global Administrator")))
+	p.Expect(target.Status.Federation.State).To(Equal(v1alpha1.FederationFederated))
+	p.Expect(there.Federation(m365Domain)).NotTo(BeNil())
+	p.Eventually(func() []string { return p.notes(target, v1alpha1.FederationChangedReason) }, patience, glance).Should(ContainElement(ContainSubstring("suzuki")))
+	there.ChangeUser(stranger, map[string]any{"accountEnabled": false})
+	there.ChangeUser(admin, map[string]any{"accountEnabled": true})
+	p.syncNow(target, "without suzuki")
+	p.current(target)
+	p.Expect(target.Status.Federation.Risk).To(BeEmpty())
+
 	// The next key is announced, signs, and the former one is let go.
 	tenant := p.tenant()
 	p.annotate(tenant, v1alpha1.RotateSigningKeyAnnotation, "spring")

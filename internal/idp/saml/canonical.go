@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -23,6 +24,22 @@ type attribute struct{ name, value string }
 //
 // Both hold by construction and are property-tested against goxmldsig and xmlsec1.
 type canonicalWriter struct{ bytes.Buffer }
+
+// maximumKept is the largest buffer that is used again; most responses take 6 kB.
+const maximumKept = 64 << 10
+
+var canonicalWriters = sync.Pool{New: func() any { return new(canonicalWriter) }}
+
+// borrowWriter is an empty writer, to be given back once its bytes were copied.
+func borrowWriter() *canonicalWriter { return canonicalWriters.Get().(*canonicalWriter) }
+
+func (w *canonicalWriter) giveBack() {
+	if w.Cap() > maximumKept {
+		return
+	}
+	w.Reset()
+	canonicalWriters.Put(w)
+}
 
 // open writes a start tag. Attributes without a value are left out: SAML has
 // no empty ones, and validating parsers refuse them.

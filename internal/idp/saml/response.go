@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package saml
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -21,10 +22,6 @@ const (
 
 	// instantLayout is xs:dateTime in UTC (SAML core section 1.3.3).
 	instantLayout = "2006-01-02T15:04:05.000Z"
-
-	// Most responses fit, with a certificate of 1 kB in each signature.
-	usualAssertionBytes = 6 << 10
-	usualResponseBytes  = 10 << 10
 )
 
 // Authentication is how and when the member proved who they are.
@@ -87,9 +84,9 @@ func (p *Provider) Respond(pending *Pending, sp *ServiceProvider, subject direct
 		if sp.encryption == nil {
 			return a.write(w)
 		}
-		var plain canonicalWriter
-		plain.Grow(usualAssertionBytes)
-		if err := a.write(&plain); err != nil {
+		plain := borrowWriter()
+		defer plain.giveBack()
+		if err := a.write(plain); err != nil {
 			return err
 		}
 		return sp.encryption.write(w, plain.Bytes(), p.random)
@@ -133,9 +130,9 @@ func (p *Provider) response(pending *Pending, sp *ServiceProvider, signed bool, 
 	if signed {
 		signer = p.signer(sp)
 	}
-	var w canonicalWriter
-	w.Grow(usualResponseBytes)
-	err = signer.envelop(&w, id, func() {
+	w := borrowWriter()
+	defer w.giveBack()
+	err = signer.envelop(w, id, func() {
 		w.open("samlp:Response",
 			attribute{"xmlns:samlp", namespaceProtocol},
 			attribute{"Destination", pending.ACSURL},
@@ -145,11 +142,11 @@ func (p *Provider) response(pending *Pending, sp *ServiceProvider, signed bool, 
 			attribute{"Version", version20})
 		w.WriteString(p.issuer(sp).alone)
 	}, func() error {
-		err := content(&w)
+		err := content(w)
 		w.close("samlp:Response")
 		return err
 	})
-	return w.Bytes(), err
+	return bytes.Clone(w.Bytes()), err
 }
 
 // assertion is a saml:Assertion (SAML core section 2.3.3) to be rendered.

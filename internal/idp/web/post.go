@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"tegata.dev/tegata/internal/idp/saml"
 )
@@ -68,27 +69,35 @@ func newPostPage(page *template.Template, data layout, relayState bool) (postPag
 // responsePlace is that of SAMLResponse among the values.
 const responsePlace = 2
 
-// render escapes the values for text and for attributes in double quotes alike,
-// and refuses an address that is not one of the web, as the template would. The
-// response goes straight from its bytes into the page.
-func (p postPage) render(body postBody, response []byte) ([]byte, error) {
+// append renders the page after what is in page. It escapes the values for text
+// and for attributes in double quotes alike, and refuses an address that is not
+// one of the web, as the template would. The response goes straight from its
+// bytes into the page.
+func (p postPage) append(page []byte, body postBody, response []byte) ([]byte, error) {
 	if !strings.HasPrefix(body.ACSURL, "https://") && !strings.HasPrefix(body.ACSURL, "http://") {
 		return nil, errors.New("the app's address is not one of the web")
 	}
 	values := body.values()
-	size := base64.StdEncoding.EncodedLen(len(response)) + len(p[len(values)])
-	for i := range values {
-		values[i] = html.EscapeString(values[i])
-		size += len(p[i]) + len(values[i])
-	}
-	page := make([]byte, 0, size)
 	for i, value := range values {
-		page = append(append(page, p[i]...), value...)
+		page = append(append(page, p[i]...), html.EscapeString(value)...)
 		if i == responsePlace {
 			page = base64.StdEncoding.AppendEncode(page, response)
 		}
 	}
 	return append(page, p[len(values)]...), nil
+}
+
+// postBuffers hold a page each while it is sent: half of what an answer would
+// leave to the garbage collector.
+var postBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maximumKept is the largest page whose memory is used again; most have 10 kB.
+const maximumKept = 128 << 10
+
+func giveBack(buffer *[]byte) {
+	if cap(*buffer) <= maximumKept {
+		postBuffers.Put(buffer)
+	}
 }
 
 // post answers with a page that posts a Response to the app by itself (SAML
@@ -102,10 +111,13 @@ func (v *visit) post(pending *saml.Pending, response []byte) error {
 	if u, err := url.Parse(pending.ACSURL); err == nil {
 		body.Host = u.Host
 	}
-	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].render(body, response)
+	buffer := postBuffers.Get().(*[]byte)
+	defer giveBack(buffer)
+	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].append((*buffer)[:0], body, response)
 	if err != nil {
 		return fmt.Errorf("render page post: %w", err)
 	}
+	*buffer = page
 	header := v.w.Header()
 	header.Set("Content-Security-Policy", postPolicy(nonce, pending.ACSURL))
 	// The app may check the origin of a post; it learns no more than that.

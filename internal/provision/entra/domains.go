@@ -7,11 +7,14 @@ package entra
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"tegata.dev/tegata/internal/keypair"
 	"tegata.dev/tegata/internal/provision"
 )
 
@@ -106,6 +109,34 @@ type Federation struct {
 	MFA string
 	// SignedRequests: Microsoft signs its requests.
 	SignedRequests bool
+}
+
+// Properties are what Tegata sets, by Graph's names; certificates are fingerprints.
+// A nil one has none.
+func (f *Federation) Properties() provision.Properties {
+	if f == nil {
+		return nil
+	}
+	return provision.Properties{
+		"displayName": f.DisplayName, "issuerUri": f.Issuer, "passiveSignInUri": f.PassiveSignIn, "signOutUri": f.SignOut,
+		"signingCertificate": fingerprint(f.SigningCertificate), "nextSigningCertificate": fingerprint(f.NextSigningCertificate),
+		"preferredAuthenticationProtocol": f.Protocol, "federatedIdpMfaBehavior": f.MFA,
+	}
+}
+
+func fingerprint(certificate string) string {
+	if certificate == "" {
+		return ""
+	}
+	der, err := base64.StdEncoding.DecodeString(certificate)
+	if err != nil {
+		return "(unreadable)"
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return keypair.Fingerprint(parsed)
 }
 
 // federationJSON is Graph's form of it.
@@ -220,11 +251,16 @@ func (t *Target) DomainUsers(ctx context.Context, domain string, visit func(Doma
 		if found.ID == "" {
 			return nonsense("a user without an ID")
 		}
-		if _, of := provision.MailParts(found.UserName); !strings.EqualFold(of, domain) {
+		if !inDomain(found.UserName, domain) {
 			return nil
 		}
 		return visit(found)
 	})
+}
+
+func inDomain(userName, domain string) bool {
+	_, of := provision.MailParts(userName)
+	return strings.EqualFold(of, domain)
 }
 
 func domainUser(u user) DomainUser {

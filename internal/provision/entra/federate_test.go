@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,10 +65,10 @@ func TestFederateAndBack(t *testing.T) {
 		HaveKeyWithValue("id", made.Existing.ID), HaveKeyWithValue("issuerUri", w.Issuer), HaveKeyWithValue("passiveSignInUri", w.SignIn), HaveKeyWithValue("signOutUri", w.SignOut),
 		HaveKeyWithValue("signingCertificate", w.Certificate), HaveKeyWithValue("nextSigningCertificate", w.NextCertificate), HaveKeyWithValue("preferredAuthenticationProtocol", "saml"),
 		Not(HaveKey("federatedIdpMfaBehavior"))))
-	// Not a word is written while nothing changes, and the users are not listed.
+	// Not a word is written while nothing changes.
 	s.tenant.Forget()
 	s.Expect(s.federate(w).Steps).To(BeEmpty())
-	s.Expect(s.tenant.Counts()).To(HaveLen(2))
+	s.Expect(s.tenant.Calls()).To(HaveEach(HaveField("Method", http.MethodGet)))
 
 	// The keys are rotated: the next one signs, and then another one is announced.
 	first := w
@@ -145,6 +147,55 @@ func TestFederateRefuses(t *testing.T) {
 			s.Expect(s.tenant.Calls()).To(HaveEach(HaveField("Method", http.MethodGet)))
 		})
 	}
+}
+
+// TestPeopleOfAFederatedDomain are looked at again and again. Nothing is undone for them.
+func TestPeopleOfAFederatedDomain(t *testing.T) {
+	s, w, account := federating(t)
+	s.Expect(s.federate(w)).To(And(HaveField("Looked", true), HaveField("Risk", "")))
+	s.tenant.ChangeUser(account.ExternalID, map[string]any{"accountEnabled": false})
+	s.tenant.AddUser("room@acme.example", map[string]any{"accountEnabled": false, "onPremisesImmutableId": "room"})
+	s.tenant.AddUser("sato@other.example", nil)
+	s.Expect(s.federate(w).Risk).To(BeEmpty())
+
+	stranger := s.tenant.AddUser("sato@acme.example", map[string]any{"onPremisesImmutableId": "sato"})
+	admin := s.tenant.UserNamed("admin@acme.onmicrosoft.com")["id"].(string)
+	s.tenant.ChangeUser(admin, map[string]any{"accountEnabled": false})
+	s.tenant.Forget()
+	found, err := s.Federate(t.Context(), w)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(found.State).To(Equal(Federated))
+	s.Expect(found.Risk).To(And(ContainSubstring("sato@acme.example"), ContainSubstring("Global Administrator")))
+	s.Expect(s.tenant.Calls()).To(HaveEach(HaveField("Method", http.MethodGet)))
+
+	// Accounts that are being made may be taken for strangers, so nobody is listed.
+	w.Settling = true
+	s.tenant.Forget()
+	s.Expect(s.federate(w)).To(And(HaveField("State", Federated), HaveField("Looked", false), HaveField("Risk", "")))
+	s.Expect(s.tenant.Counts()).NotTo(HaveKey("GET /users"))
+	w.Settling = false
+
+	s.tenant.ChangeUser(stranger, map[string]any{"accountEnabled": false})
+	s.tenant.ChangeUser(admin, map[string]any{"accountEnabled": true})
+	s.Expect(s.federate(w)).To(And(HaveField("Looked", true), HaveField("Risk", "")))
+}
+
+// TestPeopleCannotBeRead: that keeps no certificate back.
+func TestPeopleCannotBeRead(t *testing.T) {
+	s, w, _ := federating(t)
+	s.federate(w)
+	s.tenant.SetApp(graph.App{
+		ClientID: graph.DefaultClientID, Secrets: []graph.Secret{{Value: "secret"}},
+		Permissions: slices.DeleteFunc(graph.AllPermissions(), func(p string) bool { return strings.HasPrefix(p, "RoleManagement.") }),
+	})
+	s.tenant.Revoke()
+	w.Certificate, w.NextCertificate = w.NextCertificate, ""
+	found, err := s.Federate(t.Context(), w)
+	s.Expect(provision.CauseOf(err)).To(Equal(provision.Forbidden))
+	s.Expect(err).To(MatchError(ContainSubstring("RoleManagement.Read.Directory")))
+	s.Expect(found.State).To(Equal(Federated))
+	s.Expect(found.Looked).To(BeFalse())
+	s.Expect(s.tenant.Federation("acme.example")).To(HaveKeyWithValue("signingCertificate", w.Certificate))
 }
 
 // TestStrangersWhileAccountsSettle are not counted: they may be members' in a moment.

@@ -40,9 +40,11 @@ type Facts struct {
 	Domain *Domain
 	// Existing is nil where the domain has no federation.
 	Existing *Federation
-	// Administrators counts those that no federation can cut off. It and the
-	// following are known only where the domain is not federated yet.
+	// Administrators counts those that no federation can cut off. It is known where
+	// the domain is not federated yet, or Looked.
 	Administrators int
+	// Looked tells that everybody in the domain was looked at, so that what follows counts.
+	Looked bool
 	// Unready are user names of members whose immutable ID is not there yet.
 	Unready []string
 	// Strangers are user names of those that could not log in here.
@@ -77,7 +79,10 @@ type Plan struct {
 	State State
 	// Message is for people; whole sentences.
 	Message string
-	Step    Step
+	// Risk is who is cut off although the domain is federated, or why nobody could
+	// undo it, and what to do; whole sentences, empty where all is well.
+	Risk string
+	Step Step
 	// Change is what CreateStep makes and UpdateStep changes; what is empty stays.
 	Change Federation
 }
@@ -97,7 +102,7 @@ func NextStep(w Wish, f Facts) Plan {
 		return blocked("The domain %s is federated to another identity provider already (issuer %s). End that federation there first; Tegata does not take it over.", w.Domain, f.Existing.Issuer)
 	}
 	if f.Existing != nil {
-		return keep(w, *f.Existing)
+		return keep(w, f)
 	}
 	if message := refusal(w, f); message != "" {
 		return blocked("%s", message)
@@ -150,16 +155,43 @@ func refusal(w Wish, f Facts) string {
 	case f.Administrators == 0:
 		return fmt.Sprintf("Nobody could get back in: the tenant has no enabled Global Administrator outside of federated domains. Make one in the domain that ends in onmicrosoft.com, with a password that is kept safe, before %s is federated.", w.Domain)
 	case len(f.Strangers) > 0:
-		return fmt.Sprintf("%s in %s would be cut off, as no member accounts for them (%s). Make members for them and set spec.adoption to ByUserName, or block their sign-in, or give them a user name in another domain.", accounts(len(f.Strangers)), w.Domain, some(f.Strangers))
+		return fmt.Sprintf("%s in %s would be cut off, as no member accounts for them (%s). %s", accounts(len(f.Strangers)), w.Domain, some(f.Strangers), forStrangers)
 	}
 	return ""
 }
 
+// forStrangers is what to do about accounts that no member accounts for.
+const forStrangers = "Make members for them and set spec.adoption to ByUserName, or block their sign-in, or give them a user name in another domain."
+
+// risk is who is cut off by a federation that is there, or why nobody could undo
+// it. Nothing is undone for that: it would cut off everybody else.
+func risk(w Wish, f Facts) string {
+	var found []string
+	if message := cannotAnswer(w); message != "" {
+		found = append(found, message)
+	}
+	if f.Looked && f.Administrators == 0 {
+		found = append(found, "If something goes wrong here, nobody can get back in: the tenant has no enabled Global Administrator outside of federated domains any more. Make one in the domain that ends in onmicrosoft.com, with a password that is kept safe.")
+	}
+	if f.Looked && len(f.Strangers) > 0 {
+		found = append(found, fmt.Sprintf("%s in %s cannot log in, as no member accounts for them (%s). %s", accounts(len(f.Strangers)), w.Domain, some(f.Strangers), forStrangers))
+	}
+	return strings.Join(found, " ")
+}
+
+// cannotAnswer is why people may be cut off by what the app is; empty where it is in order.
+func cannotAnswer(w Wish) string {
+	if w.Refusal == "" && w.Certificate != "" {
+		return ""
+	}
+	return fmt.Sprintf("People may not be able to log in: %s Nothing is changed at Microsoft until then.", cmp.Or(w.Refusal, "the tenant has no signing certificate."))
+}
+
 // keep follows changes of a federation that is there.
-func keep(w Wish, now Federation) Plan {
-	plan := Plan{State: Federated, Message: fmt.Sprintf("Microsoft sends everybody in %s here to log in.", w.Domain)}
-	if w.Refusal != "" || w.Certificate == "" {
-		plan.Message = fmt.Sprintf("The domain is federated, and people may not be able to log in: %s Nothing is changed at Microsoft until then.", cmp.Or(w.Refusal, "the tenant has no signing certificate."))
+func keep(w Wish, f Facts) Plan {
+	now := *f.Existing
+	plan := Plan{State: Federated, Message: fmt.Sprintf("Microsoft sends everybody in %s here to log in.", w.Domain), Risk: risk(w, f)}
+	if cannotAnswer(w) != "" {
 		return plan
 	}
 	if w.MFA == "" && now.MFA != "" {

@@ -80,6 +80,53 @@ func TestFederationIsRefused(t *testing.T) {
 	}
 }
 
+// TestRiskOfAFederation: whom it cuts off is told, and nothing is undone.
+func TestRiskOfAFederation(t *testing.T) {
+	looked := func(administrators int, strangers ...string) Facts {
+		f := federated(nil)
+		f.Looked, f.Administrators, f.Strangers = true, administrators, strangers
+		return f
+	}
+	const nobodyBack, notFit = "nobody can get back in", "People may not be able to log in: The SAMLApp is not Ready."
+	for name, test := range map[string]struct {
+		wish  func(*Wish)
+		facts Facts
+		risk  []string
+		step  Step
+	}{
+		"all is well":      {nil, looked(1), nil, ""},
+		"not looked at":    {nil, federated(nil), nil, ""},
+		"no administrator": {nil, looked(0), []string{nobodyBack}, ""},
+		"a stranger":       {nil, looked(1, "sato@acme.example"), []string{"1 account in acme.example cannot log in, as no member accounts for them (sato@acme.example). Make members"}, ""},
+		"both":             {nil, looked(0, "sato@acme.example"), []string{nobodyBack, "sato@acme.example"}, ""},
+		"app is not fit":   {func(w *Wish) { w.Refusal, w.Certificate = "The SAMLApp is not Ready.", "other" }, federated(nil), []string{notFit}, ""},
+		"no certificate":   {func(w *Wish) { w.Certificate = "" }, federated(nil), []string{"the tenant has no signing certificate"}, ""},
+		"all at once":      {func(w *Wish) { w.Refusal = "The SAMLApp is not Ready." }, looked(0, "sato@acme.example"), []string{notFit, nobodyBack, "sato@acme.example"}, ""},
+		"the key goes on":  {func(w *Wish) { w.NextCertificate = "after" }, looked(0, "sato@acme.example"), []string{nobodyBack, "sato@acme.example"}, UpdateStep},
+		"whoever is unready": {nil, func() Facts {
+			f := looked(1)
+			f.Unready = []string{"taro@acme.example"}
+			return f
+		}(), nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			plan := NextStep(wish(test.wish), test.facts)
+			g.Expect(plan.State).To(Equal(Federated))
+			g.Expect(plan.Step).To(Equal(test.step))
+			if test.risk == nil {
+				g.Expect(plan.Risk).To(BeEmpty())
+			}
+			for _, part := range test.risk {
+				g.Expect(plan.Risk).To(ContainSubstring(part))
+			}
+		})
+	}
+	g := NewWithT(t)
+	off := func(w *Wish) { w.Off, w.KnownID = true, "1" }
+	g.Expect(NextStep(wish(off), looked(0, "sato@acme.example")).Risk).To(BeEmpty(), "it is being undone")
+}
+
 func TestFederationWaitsForMembers(t *testing.T) {
 	g := NewWithT(t)
 	plan := NextStep(wish(nil), ready(func(f *Facts) { f.Unready = []string{"hanako@acme.example"} }))

@@ -174,8 +174,8 @@ func TestFindsWhereFiltersAreOdd(t *testing.T) {
 		gets int
 	}{
 		"filtered":           {func(*fake) {}, 1},
-		"ignored":            {func(f *fake) { f.ignoresFilters = true }, 2},
-		"said to be missing": {func(f *fake) { f.configuration = `{"filter":{"supported":false}}` }, 2},
+		"ignored":            {func(f *fake) { f.ignoresFilters = true }, 2 + 2 + 1},
+		"said to be missing": {func(f *fake) { f.configuration = `{"filter":{"supported":false}}` }, 2 + 1},
 		"refused": {func(f *fake) {
 			f.fault = func(w http.ResponseWriter, r *http.Request) bool {
 				refused := r.URL.Query().Get("filter") != ""
@@ -184,7 +184,7 @@ func TestFindsWhereFiltersAreOdd(t *testing.T) {
 				}
 				return refused
 			}
-		}, 3},
+		}, 1 + 2 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

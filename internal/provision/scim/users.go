@@ -19,6 +19,15 @@ import (
 
 const users = "/Users"
 
+// The attributes by which users are looked up.
+const (
+	userNameAttribute   = "userName"
+	externalIDAttribute = "externalId"
+)
+
+// errUnfiltered is of a list that was asked for by a filter, and has everybody.
+var errUnfiltered = errors.New("the service does not filter")
+
 // publicID is the form of members' public IDs.
 var publicID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
@@ -87,9 +96,9 @@ func (t *Target) Find(ctx context.Context, reference provision.Reference) (*prov
 	case reference.ExternalID != "":
 		found, err = t.read(ctx, reference.ExternalID)
 	case reference.CorrelationID != "":
-		found, err = t.search(ctx, "externalId", reference.CorrelationID, func(value string) bool { return value == reference.CorrelationID })
+		found, err = t.search(ctx, externalIDAttribute, reference.CorrelationID)
 	case reference.UserName != "":
-		found, err = t.search(ctx, "userName", reference.UserName, func(value string) bool { return strings.EqualFold(value, reference.UserName) })
+		found, err = t.search(ctx, userNameAttribute, reference.UserName)
 	default:
 		return nil, notFound()
 	}
@@ -102,28 +111,52 @@ func (t *Target) Find(ctx context.Context, reference provision.Reference) (*prov
 
 // search looks for the one user whose attribute is a value. A service need not
 // filter, and some that do not answer with everybody: what came is compared.
-func (t *Target) search(ctx context.Context, attribute, value string, matches func(string) bool) (resource, error) {
+func (t *Target) search(ctx context.Context, attribute, value string) (resource, error) {
 	f, err := t.features(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var found []resource
-	collect := func(r resource) error {
-		if matches(r.text(attribute)) {
-			found = append(found, r)
-		}
-		return nil
-	}
+	wanted := keyOf(attribute, value)
 	if _, refused := t.unfiltered.Load(attribute); f.filter && !refused {
-		err = t.each(ctx, users, url.Values{"filter": {equals(attribute, value)}}, false, collect)
-		if provision.CauseOf(err) != provision.Invalid {
+		found, err := t.searchFiltered(ctx, wanted, url.Values{"filter": {equals(attribute, value)}})
+		if !errors.Is(err, errUnfiltered) && provision.CauseOf(err) != provision.Invalid {
 			return only(found, attribute, value, err)
 		}
 		t.unfiltered.Store(attribute, true)
-		found = nil
 	}
-	err = t.each(ctx, users, nil, false, collect)
+	found, shared, err := t.searchShared(ctx, wanted)
+	if err == nil && !shared {
+		found, err = t.searchAlone(ctx, wanted)
+	}
 	return only(found, attribute, value, err)
+}
+
+// searchFiltered leaves the choice to the service, as long as it makes one.
+func (t *Target) searchFiltered(ctx context.Context, wanted key, filter url.Values) (found []resource, err error) {
+	others := 0
+	err = t.each(ctx, users, filter, false, func(r resource) error {
+		switch {
+		case wanted.names(r):
+			found = append(found, r)
+		case others == pageSize:
+			return errUnfiltered // to read on is to read all, each time
+		default:
+			others++
+		}
+		return nil
+	})
+	return found, err
+}
+
+// searchAlone reads the whole list for one look-up.
+func (t *Target) searchAlone(ctx context.Context, wanted key) (found []resource, err error) {
+	err = t.each(ctx, users, nil, true, func(r resource) error {
+		if wanted.names(r) {
+			found = append(found, r)
+		}
+		return nil
+	})
+	return found, err
 }
 
 func only(found []resource, attribute, value string, err error) (resource, error) {
@@ -161,12 +194,17 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 	}
 	answer, err := t.call(ctx, request{method: http.MethodPost, path: users, body: e.resource})
 	if err != nil {
+		if mayHaveMade(err) {
+			t.doubt(desired)
+		}
 		return nil, err
 	}
 	made, err := t.made(ctx, answer, desired)
 	if err != nil {
+		t.doubt(desired)
 		return nil, err
 	}
+	t.note(desired, made.id())
 	account := t.account(made, t.desiredPaths(f))
 	return &account, nil
 }
@@ -184,9 +222,10 @@ func (t *Target) made(ctx context.Context, a answer, desired provision.Desired) 
 	if id != "" {
 		return t.read(ctx, id)
 	}
-	r, err = t.search(ctx, "externalId", desired.CorrelationID, func(value string) bool { return value == desired.CorrelationID })
+	t.doubt(desired)
+	r, err = t.search(ctx, externalIDAttribute, desired.CorrelationID)
 	if provision.IsNotFound(err) {
-		r, err = t.search(ctx, "userName", desired.UserName, func(value string) bool { return strings.EqualFold(value, desired.UserName) })
+		r, err = t.search(ctx, userNameAttribute, desired.UserName)
 	}
 	if provision.IsNotFound(err) {
 		return nil, nonsense("The service says that it made the account, but neither told its ID nor shows it; it is looked for again.")
@@ -219,6 +258,7 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 		return nil, err
 	}
 	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error { return e.account(desired) })
+	t.note(desired, current.ExternalID)
 	if err != nil {
 		return nil, err
 	}
