@@ -277,7 +277,7 @@ func (t *Target) supposed() features {
 func (t *Target) remarks(f features) []string {
 	var remarks []string
 	if !f.filter {
-		remarks = append(remarks, "The service cannot look accounts up by a filter: look-ups read the whole list, once a minute at most while nothing is in doubt. Allow for that in writesPerSecond and the schedule.")
+		remarks = append(remarks, "The service cannot look accounts up by a filter: look-ups read the whole list, and share it for a minute. Allow for that in writesPerSecond and the schedule.")
 	}
 	if f.configured && !f.patch && t.options.Updates == Patch {
 		remarks = append(remarks, "The service says that it does not take PATCH; set spec.scim.updates to PUT if updates fail.")

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -28,6 +29,19 @@ const (
 type page struct {
 	total     int
 	resources []resource
+}
+
+// has tells that an entry is on the page; there is none without an ID to be missed.
+func (p page) has(id string) bool {
+	return id == "" || slices.ContainsFunc(p.resources, func(r resource) bool { return r.id() == id })
+}
+
+// last is the ID of the last entry; empty where the next page could not begin with it.
+func (p page) last() string {
+	if len(p.resources) < 2 {
+		return ""
+	}
+	return p.resources[len(p.resources)-1].id()
 }
 
 // parsePage reads a ListResponse. One without a total says nothing about where
@@ -112,14 +126,20 @@ func (t *Target) each(ctx context.Context, endpoint string, query url.Values, la
 // have been missed because the list changed meanwhile.
 func (t *Target) pass(ctx context.Context, endpoint string, query url.Values, size int, large bool, visit func(resource) error) (changed bool, err error) {
 	seen := map[string]bool{}
-	total, moved := -1, false
+	// last is the last entry of the page before; the next begins with it.
+	total, moved, last := -1, false, ""
 	for start := 1; total < 0 || start <= total; {
-		p, err := t.page(ctx, endpoint, query, start, size, large)
+		from := start
+		if last != "" {
+			from--
+		}
+		p, err := t.page(ctx, endpoint, query, from, size, large)
 		if err != nil {
 			return false, err
 		}
-		// What is deleted draws later ones onto pages that were read; what is added pushes them on, and they come twice.
-		changed = changed || total >= 0 && p.total < total
+		// What is deleted draws later ones onto pages that were read, however many are
+		// added meanwhile; what is added pushes them on, and they come twice.
+		changed = changed || p.total < total || !p.has(last)
 		moved = moved || total >= 0 && p.total != total
 		total = p.total
 		fresh := 0
@@ -133,12 +153,16 @@ func (t *Target) pass(ctx context.Context, endpoint string, query url.Values, si
 			}
 		}
 		if fresh == 0 && start <= total {
+			if last != "" && len(p.resources) == 1 {
+				last = "" // a page may have but one entry
+				continue
+			}
 			if moved {
 				return true, nil
 			}
 			return false, nonsense("The service's list broke off after %d of %d entries; nothing was concluded from it.", len(seen), total)
 		}
-		start += len(p.resources)
+		start, last = from+len(p.resources), p.last()
 	}
 	switch {
 	case len(seen) >= total:

@@ -43,7 +43,12 @@ func TestListsShortPages(t *testing.T) {
 	got, err := names(t, newTarget(t, address, nil))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got).To(HaveLen(250))
-	g.Expect(f.gets()).To(ContainElement(users + "?count=100&startIndex=8"))
+	g.Expect(f.gets()).To(ContainElement(users + "?count=100&startIndex=7"))
+
+	f.pages = 1
+	got, err = names(t, newTarget(t, address, nil))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(got).To(HaveLen(250))
 
 	got, err = names(t, newTarget(t, func() string { _, empty := newFake(t); return empty }(), nil))
 	g.Expect(err).NotTo(HaveOccurred())
@@ -58,7 +63,7 @@ func TestAsksForNoMoreThanTheServiceGives(t *testing.T) {
 	got, err := names(t, newTarget(t, address, nil))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(got).To(HaveLen(50))
-	g.Expect(f.gets()).To(ContainElement(users + "?count=30&startIndex=31"))
+	g.Expect(f.gets()).To(ContainElement(users + "?count=30&startIndex=30"))
 }
 
 // change does something to a list once its page from start on was read.
@@ -79,7 +84,7 @@ func TestListsThatChangeWhileTheyAreRead(t *testing.T) {
 		f, address := newFake(t)
 		f.pages = 10
 		f.fill(25)
-		f.change("11", false, func() { f.kept[users] = f.kept[users][1:] })
+		f.change("10", false, func() { f.kept[users] = f.kept[users][1:] })
 		got, err := names(t, newTarget(t, address, nil))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got).To(HaveLen(25), "the one that is gone was visited")
@@ -90,18 +95,29 @@ func TestListsThatChangeWhileTheyAreRead(t *testing.T) {
 		f, address := newFake(t)
 		f.pages = 10
 		f.fill(25)
-		f.change("11", false, func() { f.kept[users] = append([]resource{{"id": "new", "userName": "new"}}, f.kept[users]...) })
+		f.change("10", false, func() { f.kept[users] = append([]resource{{"id": "new", "userName": "new"}}, f.kept[users]...) })
 		got, err := names(t, newTarget(t, address, nil))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got).To(HaveLen(26))
 		g.Expect(got).To(ContainElement("new"))
+	})
+	t.Run("as many are deleted as added: the number stays, and yet one moves onto a page that was read", func(t *testing.T) {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.pages = 10
+		f.fill(25)
+		f.change("10", false, func() { f.kept[users] = append(f.kept[users][1:], resource{"id": "new", "userName": "new"}) })
+		got, err := names(t, newTarget(t, address, nil))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(got).To(HaveLen(26))
+		g.Expect(got).To(ContainElement("user-10"))
 	})
 	t.Run("at the end: nothing is left", func(t *testing.T) {
 		g := NewWithT(t)
 		f, address := newFake(t)
 		f.pages = 10
 		f.fill(11)
-		f.change("11", false, func() { f.kept[users] = f.kept[users][:10] })
+		f.change("10", false, func() { f.kept[users] = f.kept[users][:10] })
 		got, err := names(t, newTarget(t, address, nil))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(got).To(HaveLen(10))
@@ -111,7 +127,7 @@ func TestListsThatChangeWhileTheyAreRead(t *testing.T) {
 		f, address := newFake(t)
 		f.pages = 10
 		f.fill(25)
-		f.change("11", true, func() { f.kept[users] = f.kept[users][1:] })
+		f.change("10", true, func() { f.kept[users] = f.kept[users][1:] })
 		_, err := names(t, newTarget(t, address, nil))
 		g.Expect(err).To(MatchError(ContainSubstring("changed each time")))
 		g.Expect(provision.CauseOf(err)).To(Equal(provision.Unavailable))
@@ -132,12 +148,12 @@ func TestListsThatBreakOff(t *testing.T) {
 		pages map[string]func(http.ResponseWriter)
 		want  string
 	}{
-		"a page in the middle is empty":  {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "3": page(4)}, "broke off after 2 of 4"},
-		"the last page is empty":         {map[string]func(http.ResponseWriter){"1": page(3, "a", "b"), "3": page(3)}, "broke off after 2 of 3"},
-		"every page is the first":        {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "3": page(4, "a", "b")}, "broke off after 2 of 4"},
-		"one comes twice, and one never": {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "3": page(4, "b", "d")}, "has 3 entries, but says that it has 4"},
-		"a page fails":                   {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "3": func(w http.ResponseWriter) { refuse(w, 500, "", "") }}, "status 500"},
-		"a page is HTML": {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "3": func(w http.ResponseWriter) {
+		"a page in the middle is empty":  {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "2": page(4)}, "broke off after 2 of 4"},
+		"the last page is empty":         {map[string]func(http.ResponseWriter){"1": page(3, "a", "b"), "2": page(3, "b"), "3": page(3)}, "broke off after 2 of 3"},
+		"every page is the first":        {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "2": page(4, "a", "b")}, "broke off after 2 of 4"},
+		"one comes twice, and one never": {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "2": page(4, "b", "a", "d")}, "has 3 entries, but says that it has 4"},
+		"a page fails":                   {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "2": func(w http.ResponseWriter) { refuse(w, 500, "", "") }}, "status 500"},
+		"a page is HTML": {map[string]func(http.ResponseWriter){"1": page(4, "a", "b"), "2": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = w.Write([]byte("<html>"))
 		}}, "not JSON"},
@@ -174,8 +190,8 @@ func TestFindsWhereFiltersAreOdd(t *testing.T) {
 		gets int
 	}{
 		"filtered":           {func(*fake) {}, 1},
-		"ignored":            {func(f *fake) { f.ignoresFilters = true }, 2 + 2 + 1},
-		"said to be missing": {func(f *fake) { f.configuration = `{"filter":{"supported":false}}` }, 2 + 1},
+		"ignored":            {func(f *fake) { f.ignoresFilters = true }, 2 + 3 + 1},
+		"said to be missing": {func(f *fake) { f.configuration = `{"filter":{"supported":false}}` }, 3 + 1},
 		"refused": {func(f *fake) {
 			f.fault = func(w http.ResponseWriter, r *http.Request) bool {
 				refused := r.URL.Query().Get("filter") != ""
@@ -184,7 +200,7 @@ func TestFindsWhereFiltersAreOdd(t *testing.T) {
 				}
 				return refused
 			}
-		}, 1 + 2 + 1},
+		}, 1 + 3 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
