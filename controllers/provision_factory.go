@@ -69,9 +69,9 @@ func NewService(o ServiceOptions) (provision.Target, error) {
 	case o.Spec.EntraID != nil:
 		return o.entra(o.Spec.EntraID, http, budget)
 	case o.Spec.SCIM != nil:
-		return o.scim(o.Spec.SCIM, nil, http, budget)
+		return o.scim("spec.scim", o.Spec.SCIM, nil, http, budget)
 	case o.Spec.MDM != nil && o.Spec.MDM.SCIM != nil:
-		service, err := o.scim(o.Spec.MDM.SCIM, o.roles(), http, budget)
+		service, err := o.scim("spec.mdm.scim", o.Spec.MDM.SCIM, o.roles(), http, budget)
 		return orError(mdm.SCIM{Target: service}, err)
 	case o.Spec.MDM != nil && o.Spec.MDM.REST != nil:
 		return o.mdm(o.Spec.MDM.REST, http, budget)
@@ -143,9 +143,9 @@ func (o ServiceOptions) certificate(secret string) (*entra.Certificate, error) {
 	return &entra.Certificate{Leaf: leaf, Key: private}, nil
 }
 
-func (o ServiceOptions) scim(spec *v1alpha1.SCIM, roles map[directory.Role]string, http *client.Client, budget *provision.Budget) (provision.Target, error) {
+func (o ServiceOptions) scim(field string, spec *v1alpha1.SCIM, roles map[directory.Role]string, http *client.Client, budget *provision.Budget) (provision.Target, error) {
 	options := scim.Options{
-		URL: string(spec.URL), HTTP: http, Budget: budget, Updates: string(spec.Updates), UserName: string(spec.UserName),
+		Field: field, URL: string(spec.URL), HTTP: http, Budget: budget, Updates: string(spec.Updates), UserName: string(spec.UserName),
 		Attributes: o.attributes(), Roles: roles, OfMember: o.OfMember, Now: o.Now,
 	}
 	switch authentication := spec.Authentication; {

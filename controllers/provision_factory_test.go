@@ -63,6 +63,8 @@ func TestServicesAreMade(t *testing.T) {
 			TokenURL: "https://chat.example/token", ClientID: "tegata", ClientSecretRef: *key, Scopes: []v1alpha1.OAuthScope{"users"},
 		}})}},
 		"an MDM by SCIM":         {spec: v1alpha1.ProvisioningTargetSpec{MDM: &v1alpha1.MDM{SCIM: scim(bearer), Roles: []v1alpha1.RoleMapping{{Role: "Staff", Value: "user"}}}}},
+		"SCIM at no address":     {spec: v1alpha1.ProvisioningTargetSpec{SCIM: &v1alpha1.SCIM{URL: "x", Authentication: bearer}}, refused: "correct spec.scim.url"},
+		"an MDM at no address":   {spec: v1alpha1.ProvisioningTargetSpec{MDM: &v1alpha1.MDM{SCIM: &v1alpha1.SCIM{URL: "x", Authentication: bearer}}}, refused: "correct spec.mdm.scim.url"},
 		"an MDM by the contract": {spec: v1alpha1.ProvisioningTargetSpec{MDM: &v1alpha1.MDM{REST: &v1alpha1.MDMREST{URL: "https://mdm.example/api", TokenSecretRef: *key}}}},
 		"Intune": {
 			spec:  v1alpha1.ProvisioningTargetSpec{MDM: &v1alpha1.MDM{Intune: &v1alpha1.Intune{TargetRef: v1alpha1.ProvisioningTargetReference{Name: "entra"}}}},

@@ -63,18 +63,22 @@ func (s Secret) expires() time.Time {
 type tokens struct {
 	configuration clientcredentials.Config
 	http          *http.Client
-	now           func() time.Time
-	flight        singleflight.Group
+	// field is what messages call the configuration.
+	field  string
+	now    func() time.Time
+	flight singleflight.Group
 
 	mu    sync.Mutex
 	token *oauth2.Token
 }
 
-func newTokens(o OAuth, c *client.Client, now func() time.Time) *tokens {
+func newTokens(options Options) *tokens {
+	o := options.Authentication.OAuth
 	return &tokens{
 		configuration: clientcredentials.Config{ClientID: o.ClientID, ClientSecret: string(o.ClientSecret), TokenURL: o.TokenURL, Scopes: o.Scopes},
-		http:          &http.Client{Transport: transport{c}},
-		now:           now,
+		http:          &http.Client{Transport: transport{options.HTTP}},
+		field:         options.field("authentication.oauth"),
+		now:           options.Now,
 	}
 }
 
@@ -135,7 +139,7 @@ func (t *tokens) failure(err error) error {
 	}
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || refused.Response == nil {
-		return &provision.Error{Cause: provision.Unavailable, Message: "The address of spec.scim.authentication.oauth.tokenURL did not answer with a token; check it. It is tried again."}
+		return &provision.Error{Cause: provision.Unavailable, Message: fmt.Sprintf("The address of %s.tokenURL did not answer with a token; check it. It is tried again.", t.field)}
 	}
 	e := &provision.Error{Code: word(refused.ErrorCode)}
 	status := refused.Response.StatusCode
@@ -146,11 +150,12 @@ func (t *tokens) failure(err error) error {
 	case status >= 500:
 		e.Cause, e.Message = provision.Unavailable, fmt.Sprintf("The service that gives tokens failed with status %d; it is tried again.", status)
 	case e.Code == "invalid_scope":
-		e.Cause, e.Message = provision.Unauthorized, "The service gives no token with the scopes of spec.scim.authentication.oauth.scopes; correct them."
+		e.Cause, e.Message = provision.Unauthorized, fmt.Sprintf("The service gives no token with the scopes of %s.scopes; correct them.", t.field)
 	case status == http.StatusNotFound:
-		e.Cause, e.Message = provision.Unauthorized, "There is nothing that gives tokens at spec.scim.authentication.oauth.tokenURL; correct it."
+		e.Cause, e.Message = provision.Unauthorized, fmt.Sprintf("There is nothing that gives tokens at %s.tokenURL; correct it.", t.field)
 	default:
-		e.Cause, e.Message = provision.Unauthorized, "The service gives no token for the client ID and secret: they are wrong, expired or revoked. Make a new secret there, and put it into the Secret that spec.scim.authentication.oauth.clientSecretRef names."
+		e.Cause = provision.Unauthorized
+		e.Message = fmt.Sprintf("The service gives no token for the client ID and secret: they are wrong, expired or revoked. Make a new secret there, and put it into the Secret that %s.clientSecretRef names.", t.field)
 	}
 	return e
 }

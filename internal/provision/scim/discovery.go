@@ -280,7 +280,7 @@ func (t *Target) remarks(f features) []string {
 		remarks = append(remarks, "The service cannot look accounts up by a filter: look-ups read the whole list, and share it for a minute. Allow for that in writesPerSecond and the schedule.")
 	}
 	if f.configured && !f.patch && t.options.Updates == Patch {
-		remarks = append(remarks, "The service says that it does not take PATCH; set spec.scim.updates to PUT if updates fail.")
+		remarks = append(remarks, "The service says that it does not take PATCH; set "+t.options.field("updates")+" to PUT if updates fail.")
 	}
 	if len(t.options.Roles) > 0 && !t.mapsRole() && !f.keeps(primaryRole) {
 		remarks = append(remarks, "The service's schema has no roles, so that it learns nobody's role; if it has another attribute for that, map the field role to it in spec.attributes.")

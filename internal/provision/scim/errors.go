@@ -93,7 +93,7 @@ func (t *Target) failure(q request, a answer) error {
 	if e.Code == "" {
 		e.Code = strconv.Itoa(a.status)
 	}
-	e.Cause, e.Message = classify(q, a.status, r.scimType)
+	e.Cause, e.Message = t.classify(q, a.status, r.scimType)
 	if q.method == http.MethodDelete && e.Cause == provision.Conflict {
 		// Nothing can be taken by somebody who goes: something there holds on to the account.
 		e.Message = "The service does not delete it while something there depends on it, such as an enrolled device; remove that there, or set deletionPolicy to Disable."
@@ -112,7 +112,7 @@ func (t *Target) failure(q request, a answer) error {
 }
 
 // classify tells an answer's cause, and what to do about it.
-func classify(q request, status int, scimType string) (provision.Cause, string) {
+func (t *Target) classify(q request, status int, scimType string) (provision.Cause, string) {
 	switch strings.ToLower(scimType) {
 	case "uniqueness":
 		return provision.Conflict, q.taken()
@@ -125,23 +125,23 @@ func classify(q request, status int, scimType string) (provision.Cause, string) 
 	case "invalidvalue":
 		return provision.Invalid, "The service does not take one of the values; correct it in the Member, or map another in spec.attributes."
 	case "invalidpath", "notarget", "invalidsyntax":
-		return provision.Invalid, "The service does not understand the change; check the names in spec.attributes, or set spec.scim.updates to the other way."
+		return provision.Invalid, fmt.Sprintf("The service does not understand the change; check the names in spec.attributes, or set %s to the other way.", t.options.field("updates"))
 	default:
-		return classifyStatus(q, status)
+		return t.classifyStatus(q, status)
 	}
 }
 
-func classifyStatus(q request, status int) (provision.Cause, string) {
+func (t *Target) classifyStatus(q request, status int) (provision.Cause, string) {
 	switch status {
 	case http.StatusUnauthorized:
-		return provision.Unauthorized, "The service refuses the credentials: they are wrong, expired or revoked. Make new ones there, and put them into the Secret that spec.scim.authentication names."
+		return provision.Unauthorized, fmt.Sprintf("The service refuses the credentials: they are wrong, expired or revoked. Make new ones there, and put them into the Secret that %s names.", t.options.field("authentication"))
 	case http.StatusPaymentRequired:
 		return provision.LicenseLimit, "The service wants payment for another account; buy a licence, or take one from somebody there."
 	case http.StatusForbidden:
 		return provision.Forbidden, fmt.Sprintf("The service does not allow this with these credentials; give them the permission to manage %s there.", q.kind())
 	case http.StatusNotFound, http.StatusGone:
 		if q.collection() {
-			return provision.Unavailable, fmt.Sprintf("The service has no %s at its address; check spec.scim.url.", q.path)
+			return provision.Unavailable, fmt.Sprintf("The service has no %s at its address; check %s.", q.path, t.options.field("url"))
 		}
 		return provision.NotFound, fmt.Sprintf("The service has none of its %s by this ID, or does not show it yet.", q.kind())
 	case http.StatusConflict:
@@ -153,7 +153,7 @@ func classifyStatus(q request, status int) (provision.Cause, string) {
 	case http.StatusTooManyRequests:
 		return provision.Throttled, "The service takes no more calls for now; it is tried again. Lower writesPerSecond if this happens often."
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set spec.scim.updates to the way that it takes.", q.method, q.kind())
+		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set %s to the way that it takes.", q.method, q.kind(), t.options.field("updates"))
 	default:
 		if status >= http.StatusInternalServerError {
 			return provision.Unavailable, fmt.Sprintf("The service failed with status %d; it is tried again.", status)

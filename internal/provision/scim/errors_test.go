@@ -118,6 +118,44 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+func TestMessagesNameTheFieldThatWasWritten(t *testing.T) {
+	for written, want := range map[string]string{"": "spec.scim", "spec.mdm.scim": "spec.mdm.scim"} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		target := newTarget(t, address, func(o *Options) { o.Field, o.Updates = written, Patch })
+		f.configuration = `{"patch":{"supported":false}}`
+		findings, err := target.Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(findings.Remarks).To(ContainElement(ContainSubstring("set " + want + ".updates to PUT")))
+		for status, contains := range map[int]string{401: want + ".authentication names", 404: "check " + want + ".url", 405: "set " + want + ".updates"} {
+			f.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				refuse(w, status, "", "")
+				return true
+			}
+			_, err := target.Create(t.Context(), desired(t, target, 1))
+			g.Expect(err).To(MatchError(ContainSubstring(contains)))
+		}
+
+		o := Options{Field: written, HTTP: target.options.HTTP, URL: "not an address", Authentication: Authentication{OAuth: &OAuth{ClientID: "a", ClientSecret: "b", TokenURL: "neither"}}}
+		_, err = New(o)
+		g.Expect(err).To(MatchError(HaveSuffix("correct " + want + ".url")))
+		o.URL = address
+		_, err = New(o)
+		g.Expect(err).To(MatchError(HaveSuffix("correct " + want + ".authentication.oauth.tokenURL")))
+		o.Authentication.OAuth.TokenURL = address + "/token"
+		target, err = New(o)
+		g.Expect(err).NotTo(HaveOccurred())
+		for code, contains := range map[string]string{"invalid_scope": ".scopes", "invalid_client": ".clientSecretRef names"} {
+			f.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				answerWith(w, http.StatusBadRequest, map[string]string{"error": code})
+				return true
+			}
+			_, err = target.Find(t.Context(), provision.Reference{ExternalID: "1"})
+			g.Expect(err).To(MatchError(ContainSubstring(want + ".authentication.oauth" + contains)))
+		}
+	}
+}
+
 func TestADeletionThatIsRefused(t *testing.T) {
 	for cause, roles := range map[provision.Cause]map[directory.Role]string{provision.Conflict: nil, provision.DeviceEnrolled: {directory.RoleStaff: "general"}} {
 		g := NewWithT(t)

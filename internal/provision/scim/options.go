@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package scim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,6 +33,9 @@ const (
 
 // Options are what a target is made from.
 type Options struct {
+	// Field is what messages call the part of a spec that these are from;
+	// "spec.scim" where empty.
+	Field string
 	// URL is where the service's paths begin, without a query.
 	URL            string
 	Authentication Authentication
@@ -125,17 +129,18 @@ func (a Authentication) check() error {
 		return errors.New("the Secret needs username, without a colon, and password")
 	case a.OAuth != nil && (a.OAuth.ClientID == "" || a.OAuth.ClientSecret == ""):
 		return errors.New("OAuth needs a client ID and a client secret")
-	case a.OAuth != nil:
-		return checkURL(a.OAuth.TokenURL)
 	default:
 		return nil
 	}
 }
 
-func checkURL(text string) error {
+// field is what messages call one of the options.
+func (o Options) field(name string) string { return cmp.Or(o.Field, "spec.scim") + "." + name }
+
+func checkURL(text, field string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("an address must be absolute, by http or https, without a query, a fragment and credentials")
+		return fmt.Errorf("an address must be absolute, by http or https, without a query, a fragment and credentials; correct %s", field)
 	}
 	return nil
 }
@@ -165,11 +170,16 @@ func (o Options) paths() ([]path, error) {
 }
 
 func (o Options) check() error {
-	if err := checkURL(o.URL); err != nil {
+	if err := checkURL(o.URL, o.field("url")); err != nil {
 		return err
 	}
 	if err := o.Authentication.check(); err != nil {
 		return err
+	}
+	if oauth := o.Authentication.OAuth; oauth != nil {
+		if err := checkURL(oauth.TokenURL, o.field("authentication.oauth.tokenURL")); err != nil {
+			return err
+		}
 	}
 	switch {
 	case o.HTTP == nil:

@@ -53,7 +53,7 @@ func New(o Options) (*Target, error) {
 	t := &Target{options: o, base: strings.TrimRight(o.URL, "/"), mapped: mapped}
 	t.shared.now, t.shared.list = o.Now, t.listNames
 	if o.Authentication.OAuth != nil {
-		t.tokens = newTokens(*o.Authentication.OAuth, o.HTTP, o.Now)
+		t.tokens = newTokens(o)
 	}
 	return t, nil
 }
