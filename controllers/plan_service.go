@@ -196,7 +196,8 @@ func desiredAccount(externalID string, desired provision.Desired) provision.Acco
 type rememberedService struct {
 	provision.Target
 	// known are the accounts by external ID.
-	known map[string]provision.Account
+	known  map[string]provision.Account
+	groups []provision.Group
 }
 
 // Find implements provision.Target.
@@ -213,6 +214,16 @@ func (s rememberedService) Find(_ context.Context, reference provision.Reference
 func (s rememberedService) List(_ context.Context, visit func(provision.Account) error) error {
 	for _, account := range s.known {
 		if err := visit(account); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListGroups is part of provision.GroupTarget.
+func (s rememberedService) ListGroups(_ context.Context, visit func(provision.Group) error) error {
+	for _, group := range s.groups {
+		if err := visit(group); err != nil {
 			return err
 		}
 	}

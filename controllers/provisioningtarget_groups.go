@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -92,53 +93,95 @@ func wantedGroup(slug string, group *v1alpha1.Group, people map[string]directory
 	return wanted
 }
 
-// syncGroups makes a service's groups those that are wanted. Groups that are not
-// marked as the tenant's are left alone.
-func syncGroups(ctx context.Context, w work) (*groupsResult, error) {
-	service, ok := w.live.service.(provision.GroupTarget)
-	if !ok {
-		return nil, &provision.Error{Cause: provision.Invalid, Message: "The service has no groups; remove spec.groups from the ProvisioningTarget."}
-	}
+// groupLister is the part of provision.GroupTarget that reads.
+type groupLister interface {
+	ListGroups(ctx context.Context, visit func(provision.Group) error) error
+}
+
+var errNoGroups = &provision.Error{Cause: provision.Invalid, Message: "The service has no groups; remove spec.groups from the ProvisioningTarget."}
+
+// groupStep is what is to be done to one group of a service.
+type groupStep struct {
+	// action is Create, Update or Delete.
+	action provision.Action
+	// found is empty for Create, and wanted for Delete.
+	found, wanted provision.Group
+}
+
+// steps decides what makes a service's groups those that are wanted. Groups that
+// are not marked as the tenant's are left alone.
+func (g *wantedGroups) steps(ctx context.Context, service groupLister) ([]groupStep, error) {
 	there := map[string]provision.Group{}
 	if err := service.ListGroups(ctx, func(group provision.Group) error {
-		if strings.HasPrefix(group.CorrelationID, w.groups.tenant+"/") {
+		if strings.HasPrefix(group.CorrelationID, g.tenant+"/") {
 			there[group.CorrelationID] = group
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	result := &groupsResult{digest: w.groups.digest, at: w.groups.at, count: len(w.groups.groups)}
-	var first error
-	note := func(group provision.Group, err error) {
-		if err != nil && first == nil {
-			first = groupFailure(group, err)
-		}
-	}
-	for _, wanted := range w.groups.groups {
+	var steps []groupStep
+	for _, wanted := range g.groups {
 		found, exists := there[wanted.CorrelationID]
 		delete(there, wanted.CorrelationID)
 		slices.Sort(found.Members)
 		switch {
 		case !exists:
-			_, err := service.CreateGroup(ctx, wanted)
-			note(wanted, err)
+			steps = append(steps, groupStep{action: provision.Create, wanted: wanted})
 		case found.DisplayName != wanted.DisplayName || !slices.Equal(found.Members, wanted.Members):
-			note(wanted, service.UpdateGroup(ctx, found, wanted))
-		}
-		if first != nil && provision.CauseOf(first).Pauses() {
-			return nil, first
+			steps = append(steps, groupStep{provision.Update, found, wanted})
 		}
 	}
-	if !w.groups.keeps {
-		for _, left := range there {
-			note(left, service.DeleteGroup(ctx, left))
+	if !g.keeps {
+		for _, id := range slices.Sorted(maps.Keys(there)) {
+			steps = append(steps, groupStep{action: provision.Delete, found: there[id]})
 		}
+	}
+	return steps, nil
+}
+
+// carryOut makes the step. The error tells which group it is about.
+func (s groupStep) carryOut(ctx context.Context, service provision.GroupTarget) error {
+	var err error
+	group := s.wanted
+	switch s.action {
+	case provision.Create:
+		_, err = service.CreateGroup(ctx, s.wanted)
+	case provision.Update:
+		err = service.UpdateGroup(ctx, s.found, s.wanted)
+	default:
+		group = s.found
+		err = service.DeleteGroup(ctx, s.found)
+	}
+	if err != nil {
+		return groupFailure(group, err)
+	}
+	return nil
+}
+
+// syncGroups makes a service's groups those that are wanted. One that fails keeps
+// no other back, unless all would fail.
+func syncGroups(ctx context.Context, w work) (*groupsResult, error) {
+	service, ok := w.live.service.(provision.GroupTarget)
+	if !ok {
+		return nil, errNoGroups
+	}
+	steps, err := w.groups.steps(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, step := range steps {
+		err := step.carryOut(ctx, service)
+		if err != nil && provision.CauseOf(err).Pauses() {
+			return nil, err
+		}
+		first = cmp.Or(first, err)
 	}
 	if first != nil {
 		return nil, first
 	}
-	return result, nil
+	return &groupsResult{digest: w.groups.digest, at: w.groups.at, count: len(w.groups.groups)}, nil
 }
 
 // groupFailure tells which group it is about.

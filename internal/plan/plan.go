@@ -155,6 +155,9 @@ type Federation struct {
 	// State and Message are those that status.federation would have in the end.
 	State   string `json:"state"`
 	Message string `json:"message"`
+	// Risk is who cannot log in although the domain is federated, or why nobody could
+	// undo it; empty where all is well.
+	Risk string `json:"risk,omitempty"`
 	// ImmutableIDs are user names in the domain that get the ID of their member
 	// before, sorted.
 	ImmutableIDs []string `json:"immutableIDs,omitempty"`
@@ -182,10 +185,11 @@ type Change struct {
 func (p Plan) Empty() bool {
 	return len(p.Objects) == 0 && len(p.Effects) == 0 && len(p.Held) == 0 &&
 		!slices.ContainsFunc(p.Problems, func(problem Problem) bool { return problem.New }) &&
-		!slices.ContainsFunc(p.Targets, Target.changes)
+		!slices.ContainsFunc(p.Targets, Target.Changes)
 }
 
-func (t Target) changes() bool {
+// Changes tells that something would happen in the service.
+func (t Target) Changes() bool {
 	return len(t.Accounts)+len(t.Groups) > 0 || t.Federation != nil
 }
 

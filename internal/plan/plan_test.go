@@ -46,6 +46,20 @@ func full() plan.Plan {
 			{Member: "gone", UserName: "gone@acme.example", Action: provision.Delete},
 			{Member: "kept", UserName: "kept@acme.example", Action: provision.Disable, Held: true, Message: "Too many at once."},
 			{Member: "theirs", Action: provision.Refuse, Cause: "Conflict", Message: "It is there already."},
+		}, Groups: []plan.Group{
+			{Group: "sales", DisplayName: "営業一部", Formerly: "営業部", Action: provision.Update, Joins: []string{"hanako"}, Leaves: []string{"gone", "kept"}},
+			{Group: "it", DisplayName: "IT <b>|", Action: provision.Create, Joins: []string{"taro"}},
+			{Group: "old", DisplayName: "old\n+ evil", Action: provision.Delete},
+		}}, {Reference: reference("ProvisioningTarget", "entra"), Unchanged: 2, Federation: &plan.Federation{
+			Domain: "acme.example", State: "Federated", Message: "Microsoft sends everybody in acme.example here to log in.", ImmutableIDs: []string{"taro@acme.example"},
+			Steps: []plan.FederationStep{{Step: "Create", Changes: []plan.Change{{Property: "issuerUri", To: "https://id.acme.example/saml/acme/acme.example"}}}},
+		}}, {Reference: reference("ProvisioningTarget", "entra-2"), Federation: &plan.Federation{
+			Domain: "beta.example", State: "Federated", Message: "As ever.", Risk: "1 account in beta.example cannot log in.",
+			Steps: []plan.FederationStep{{Step: "Update", Changes: []plan.Change{{Property: "signingCertificate", From: "AA:BB", To: "CC:DD"}}}, {Step: "ClearNext", Changes: []plan.Change{{Property: "nextSigningCertificate", From: "CC:DD"}}}},
+		}}, {Reference: reference("ProvisioningTarget", "entra-3"), Federation: &plan.Federation{
+			Domain: "gamma.example", State: "Reverting", Message: "Reset the passwords.", Steps: []plan.FederationStep{{Step: "Delete"}},
+		}}, {Reference: reference("ProvisioningTarget", "entra-4"), Federation: &plan.Federation{
+			Domain: "delta.example", State: "Blocked", Message: "Verify it there.",
 		}}},
 		Remarks: []string{"b", "a", "a"}, Ignored: 2,
 	}
@@ -82,6 +96,8 @@ func TestEmpty(t *testing.T) {
 	g.Expect(full().Empty()).To(BeFalse())
 	g.Expect(plan.Plan{Problems: []plan.Problem{{Reason: "Conflict"}}, Targets: []plan.Target{{Unchanged: 3}}, Remarks: []string{"x"}}.Empty()).To(BeTrue())
 	g.Expect(plan.Plan{Problems: []plan.Problem{{Reason: "Conflict", New: true}}}.Empty()).To(BeFalse())
+	g.Expect(plan.Plan{Targets: []plan.Target{{Groups: []plan.Group{{}}}}}.Empty()).To(BeFalse())
+	g.Expect(plan.Plan{Targets: []plan.Target{{Federation: &plan.Federation{}}}}.Empty()).To(BeFalse())
 	g.Expect(full().Rejected()).To(Equal(1))
 }
 

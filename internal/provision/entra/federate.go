@@ -177,7 +177,8 @@ func (t *Target) facts(ctx context.Context, w Wish, later func(DomainUser) (Doma
 	if w.Off || f.Existing != nil || refusal(w, Facts{Domain: f.Domain, Administrators: 1}) != "" {
 		return f, nil
 	}
-	return f, t.people(ctx, w, &f, later)
+	err = t.people(ctx, w, &f, later)
+	return f, err
 }
 
 // people looks whom a federation cuts off, and who could undo it. Users are taken
