@@ -20,8 +20,8 @@ const cleanupChunk = 5000
 // gives one notice, and a signing certificate that ends soon is told of by mail.
 // Several processes may run it at once.
 func (s *Store) Cleanup(ctx context.Context) error {
-	now := s.options.Now().UnixMilli()
-	deletedBefore := now - s.options.DeletedRetention.Milliseconds()
+	at := s.options.Now()
+	now, deletedBefore := at.UnixMilli(), at.Add(-s.options.DeletedRetention).UnixMilli()
 	return errors.Join(
 		s.noticeExpiries(ctx),
 		s.warnOfCertificates(ctx),
@@ -34,13 +34,13 @@ func (s *Store) Cleanup(ctx context.Context) error {
 		s.remove(ctx, `DELETE FROM members WHERE deleted_at < $1 AND id IN (SELECT id FROM members WHERE deleted_at < $1 LIMIT $2)`, deletedBefore),
 		s.remove(ctx, `DELETE FROM tenants WHERE deleted_at < $1 AND slug IN (SELECT slug FROM tenants t WHERE deleted_at < $1
 			AND NOT EXISTS (SELECT 1 FROM members WHERE members.tenant = t.slug) LIMIT $2)`, deletedBefore),
-		s.remove(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 LIMIT $2)`, now-s.options.AuditRetention.Milliseconds()),
+		s.remove(ctx, `DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < $1 LIMIT $2)`, firstOrdered(at.Add(-s.options.AuditRetention))),
 	)
 }
 
 // remove runs a statement that deletes what is older than $1, at most $2 rows,
 // until none is left.
-func (s *Store) remove(ctx context.Context, statement string, before int64) error {
+func (s *Store) remove(ctx context.Context, statement string, before any) error {
 	for {
 		var removed int64
 		err := s.write(ctx, func(t *tx) error {

@@ -52,6 +52,12 @@ func (i *identifiers) ordered() (string, error) {
 	return id.String(), nil
 }
 
+// firstOrdered is the smallest of the IDs that ordered makes at the time.
+func firstOrdered(at time.Time) string {
+	stamp := max(at.UnixMilli(), 0)
+	return fmt.Sprintf("%08x-%04x-7000-8000-000000000000", stamp>>16, stamp&0xffff)
+}
+
 // public makes a UUIDv4.
 func (i *identifiers) public() (string, error) {
 	id, err := uuid.NewRandomFromReader(i.random)

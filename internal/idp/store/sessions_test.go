@@ -255,6 +255,40 @@ func TestCleanupPurgesTenants(t *testing.T) {
 	})
 }
 
+func TestAuditRetention(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		const retention = 400 * 24 * time.Hour
+		f.Expect(f.Audit(f.ctx, admin.AuditEntry{Tenant: "acme", Action: admin.SSOFailed, Detail: "old"})).To(Succeed())
+		f.clock.Add(time.Minute)
+		f.Expect(f.Audit(f.ctx, admin.AuditEntry{Tenant: "acme", Action: admin.SSOFailed, Detail: "young"})).To(Succeed())
+		left := func(query admin.AuditQuery) []string {
+			query.Action = admin.SSOFailed
+			entries, err := f.SearchAudit(f.ctx, query)
+			f.Expect(err).NotTo(HaveOccurred())
+			details := []string{}
+			for _, entry := range entries {
+				details = append(details, entry.Detail)
+			}
+			return details
+		}
+		f.Expect(left(admin.AuditQuery{From: f.clock.Now()})).To(Equal([]string{"young"}))
+		f.Expect(left(admin.AuditQuery{From: f.clock.Now().Add(-time.Minute), Until: f.clock.Now()})).To(Equal([]string{"old"}))
+		for _, step := range []struct {
+			passes time.Duration
+			left   []string
+		}{
+			{retention - time.Minute, []string{"young", "old"}},
+			{time.Millisecond, []string{"young"}},
+			{time.Minute - time.Millisecond, []string{"young"}},
+			{time.Millisecond, []string{}},
+		} {
+			f.clock.Add(step.passes)
+			f.Expect(f.Cleanup(f.ctx)).To(Succeed())
+			f.Expect(left(admin.AuditQuery{})).To(Equal(step.left))
+		}
+	})
+}
+
 func TestMemoIsMadeOnceARevision(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		f.accepted(tenantChange("acme"))
