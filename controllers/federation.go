@@ -80,7 +80,11 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 func wishDigest(wish entra.Wish) string {
 	wish.Settling = wish.Settling && wish.KnownID == ""
 	wish.Members, wish.KnownID, wish.KnownIssuer = nil, "", ""
-	encoded, _ := json.Marshal(wish) // never fails
+	return jsonDigest(wish)
+}
+
+func jsonDigest(value any) string {
+	encoded, _ := json.Marshal(value) // of texts only, which never fails
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:])
 }

@@ -39,7 +39,9 @@ type federator interface {
 
 // federationResult is what the last look at a domain brought.
 type federationResult struct {
-	digest  string
+	digest string
+	// members is a digest of those whose accounts were known to be in the domain.
+	members string
 	at      time.Time
 	outcome entra.FederationOutcome
 	// failure is what a call failed with; nil where all went well.
@@ -61,7 +63,7 @@ func (k *provisioningTargets) federate(ctx context.Context, w work) (*federation
 	}
 	expect(&wish, accounts)
 	outcome, err := service.Federate(ctx, wish)
-	result := &federationResult{digest: w.federation.digest, at: k.clock(), outcome: outcome}
+	result := &federationResult{digest: w.federation.digest, members: jsonDigest(wish.Members), at: k.clock(), outcome: outcome}
 	if err == nil && outcome.Risk != "" {
 		accounts, err = k.accountsOf(ctx, w.live.name)
 		after := wish
@@ -104,7 +106,15 @@ func (m moment) federationDue() bool {
 	}
 	last := m.state.federation
 	due := last.due()
-	return last.digest != m.federation.digest || !due.IsZero() && !m.now.Before(due)
+	return last.digest != m.federation.digest || !due.IsZero() && !m.now.Before(due) || m.othersThere()
+}
+
+// othersThere tells that other accounts are known to be in a domain than when
+// something stood against it, which may have been them.
+func (m moment) othersThere() bool {
+	last, wish := m.state.federation, m.federation.wish
+	stands := last.outcome.State == entra.Blocked || last.outcome.State == entra.Preparing || last.outcome.Risk != ""
+	return stands && !wish.Settling && last.members != jsonDigest(wish.Members)
 }
 
 // observeFederation writes how the domain is. It returns what an event should
@@ -163,8 +173,8 @@ func federationStatus(wish entra.Wish, last federationResult, before *v1alpha1.F
 	if now.State == v1alpha1.FederationFederated {
 		now.Risk = riskOf(last, before)
 	}
-	now.Message = shortened(now.Message)
-	now.Risk = shortened(now.Risk)
+	now.Message = asMessage(now.Message)
+	now.Risk = asMessage(now.Risk)
 	return now
 }
 
@@ -180,7 +190,7 @@ func riskOf(last federationResult, before *v1alpha1.FederationStatus) string {
 	return before.Risk
 }
 
-func shortened(message string) string {
+func asMessage(message string) string {
 	return strings.ToValidUTF8(message[:min(len(message), 2048)], "")
 }
 

@@ -272,11 +272,16 @@ func TestFederationIsLookedAtAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			test.result.at, test.result.digest = at, "d"
+			test.result.at, test.result.digest, test.result.members = at, "d", jsonDigest(map[string]string(nil))
 			m := moment{now: at.Add(test.after), federation: &wantedFederation{digest: "d"}, state: runState{federation: test.result}}
 			g.Expect(m.federationDue()).To(Equal(test.after > 0))
 			m.now = m.now.Add(-time.Second)
 			g.Expect(m.federationDue()).To(BeFalse())
+			m.federation.wish.Members = map[string]string{"a": "1"}
+			stands := test.after > 0 && test.result.failure == nil && test.result.outcome.State != entra.Federated || test.result.outcome.Risk != ""
+			g.Expect(m.federationDue()).To(Equal(stands), "another account is there")
+			m.federation.wish.Settling = true
+			g.Expect(m.federationDue()).To(BeFalse(), "it goes on when all are there")
 			m.federation.digest = "another"
 			g.Expect(m.federationDue()).To(BeTrue())
 		})
