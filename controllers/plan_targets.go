@@ -158,7 +158,7 @@ func (p *planner) openService(ctx context.Context, t *plannedTarget) bool {
 	t.in = k.findTenant(ctx, t.ProvisioningTarget, report)
 	ok := t.in != nil
 	if ok {
-		_, ok = k.accept(t.ProvisioningTarget, t.in, report)
+		_, ok = k.accept(ctx, t.ProvisioningTarget, t.in, report)
 	}
 	if ok && p.Offline {
 		return false

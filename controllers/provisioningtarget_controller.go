@@ -72,6 +72,7 @@ func (k *provisioningTargets) setup(mgr ctrl.Manager) error {
 		Named("provisioningtarget").
 		For(&v1alpha1.ProvisioningTarget{}, builder.WithPredicates(predicate.Or[client.Object](declared, targetAsked))).
 		Watches(&v1alpha1.ProvisioningTarget{}, handler.EnqueueRequestsFromMapFunc(k.ofEntra), builder.WithPredicates(specChanged)).
+		Watches(&v1alpha1.ProvisioningTarget{}, handler.EnqueueRequestsFromMapFunc(k.ofSameService), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.Tenant{}, handler.EnqueueRequestsFromMapFunc(k.ofTenant), builder.WithPredicates(specChanged)).
 		Watches(&v1alpha1.IdentityServer{}, handler.EnqueueRequestsFromMapFunc(k.ofServer), builder.WithPredicates(networksChanged)).
 		Watches(&v1alpha1.SAMLApp{}, handler.EnqueueRequestsFromMapFunc(k.ofOne), builder.WithPredicates(predicate.Or[client.Object](specChanged, answerChanged))).
@@ -101,7 +102,7 @@ func (k *provisioningTargets) setup(mgr ctrl.Manager) error {
 // targetAsked passes a new value of the annotations that ask for something.
 var targetAsked = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations(), e.ObjectNew.GetAnnotations()
-	for _, name := range []string{v1alpha1.SuspendedAnnotation, v1alpha1.SyncNowAnnotation, v1alpha1.ApproveDeletionsAnnotation} {
+	for _, name := range []string{v1alpha1.SuspendedAnnotation, v1alpha1.SyncNowAnnotation, v1alpha1.ApproveDeletionsAnnotation, v1alpha1.AnotherServiceAnnotation} {
 		if before[name] != after[name] {
 			return true
 		}
@@ -221,8 +222,9 @@ func (k *provisioningTargets) tryUse(ctx context.Context, target *v1alpha1.Provi
 	if in == nil {
 		return false
 	}
-	when, ok := k.accept(target, in, report)
+	when, ok := k.accept(ctx, target, in, report)
 	if !ok {
+		k.runs.halt(keyOf(target)) // it may be writing
 		return false
 	}
 	live, ok := k.prepare(ctx, target, in, report)
@@ -265,7 +267,7 @@ func (k *provisioningTargets) findTenant(ctx context.Context, target *v1alpha1.P
 }
 
 // accept checks what the schema cannot tell, and the plan (O1.5).
-func (k *provisioningTargets) accept(target *v1alpha1.ProvisioningTarget, in *scope, report *status.Report) (schedule, bool) {
+func (k *provisioningTargets) accept(ctx context.Context, target *v1alpha1.ProvisioningTarget, in *scope, report *status.Report) (schedule, bool) {
 	refuse := func(reason, format string, arguments ...any) (schedule, bool) {
 		report.Add(mustAct(v1alpha1.AcceptedCondition, reason, fmt.Sprintf(format, arguments...)))
 		return schedule{}, false
@@ -283,7 +285,7 @@ func (k *provisioningTargets) accept(target *v1alpha1.ProvisioningTarget, in *sc
 			return refuse(v1alpha1.InvalidSpecReason, "spec.%s.selector: %v.", field, err)
 		}
 	}
-	return when, true
+	return when, !k.olderClaims(ctx, target, report)
 }
 
 func memberSelector(spec v1alpha1.ProvisioningTargetSpec) *metav1.LabelSelector {

@@ -91,7 +91,7 @@ const (
 	FederationAtRiskReason = "FederationAtRisk"
 	// UnmanagedReason: no member accounts for the account.
 	UnmanagedReason = "Unmanaged"
-	// ConflictReason: another object holds the mail, slug, entity ID, unique value or external URL.
+	// ConflictReason: another object holds the mail, slug, entity ID, unique value, external URL or service.
 	ConflictReason = "Conflict"
 	// LicenseLimitReachedReason: the tenant has as many members as licences.
 	LicenseLimitReachedReason = "LicenseLimitReached"
@@ -150,6 +150,10 @@ const (
 	// SuspendedAnnotation with value "true" stops all work on a ProvisioningTarget's
 	// service until it is taken away.
 	SuspendedAnnotation = "identity.tegata.dev/suspended"
+	// AnotherServiceAnnotation with value "true" says that a ProvisioningTarget leads
+	// to another service than an older one with the same URL: some services have one
+	// for all customers, and tell them apart by their credentials.
+	AnotherServiceAnnotation = "identity.tegata.dev/another-service"
 	// SyncNowAnnotation asks, at each new value, for a sync of all accounts of a
 	// ProvisioningTarget at once. Any text serves, for example the time.
 	SyncNowAnnotation = "identity.tegata.dev/sync-now"
