@@ -268,6 +268,12 @@ func TestPlanOfGroups(t *testing.T) {
 	p.groupsMade(target, 2)
 	made, code = l.planned(prune...)
 	p.Expect(code).To(Equal(0), "%+v", made)
+	l.declare(append(declared, p.linkApp("handbook"))...)
+	for _, arguments := range [][]string{nil, {"--offline-targets"}} {
+		made, _ = l.planned(arguments...)
+		p.Expect(groupsOf(made)).To(BeEmpty(), "what is there stays")
+		p.Expect(made.Targets).To(HaveLen(1))
+	}
 
 	// Without the target nobody keeps its groups.
 	l.declare(taro, hanako, renamed, dev, private, shiro)
