@@ -96,3 +96,19 @@ func TestTwoTargetsOfOneDirectory(t *testing.T) {
 	p.gone(intune)
 	p.current(another)
 }
+
+// TestPlanTellsOfTwoTargetsOfOneService before the second is there.
+func TestPlanTellsOfTwoTargetsOfOneService(t *testing.T) {
+	p := newPlace(t)
+	_, chat, secret := p.newService(t, "chat")
+	second := chat.DeepCopy()
+	second.Name = "a-second"
+	p.create(secret, chat, p.member("taro"))
+	p.synced(chat, 1)
+	l := p.newPipeline()
+	for _, arguments := range [][]string{nil, {"--offline-targets"}} {
+		l.declare(second)
+		made, _ := l.planned(arguments...)
+		p.Expect(made.Problems).To(ConsistOf(And(HaveField("Name", "a-second"), HaveField("Reason", v1alpha1.ConflictReason))))
+	}
+}
