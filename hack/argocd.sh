@@ -14,13 +14,19 @@ indent() { sed -e "s/^./$(printf '%*s' "$1" '')&/" "$2"; }
 		echo "  resource.customizations.health.identity.tegata.dev_$kind: |"
 		indent 4 health.lua
 	done
-	echo "  resource.customizations.actions.identity.tegata.dev_Member: |"
-	echo "    discovery.lua: |"
-	indent 6 actions/discovery.lua
-	echo "    definitions:"
-	for name in reset-password resume suspend; do
-		echo "      - name: $name"
-		echo "        action.lua: |"
-		indent 10 "actions/$name.lua"
+	# What a kind has no script of its own for, it has in common with others.
+	for kind in actions/*/; do
+		kind="$(basename "$kind")"
+		echo "  resource.customizations.actions.identity.tegata.dev_$kind: |"
+		echo "    discovery.lua: |"
+		indent 6 "actions/$kind/discovery.lua"
+		echo "    definitions:"
+		sed -n 's/^  \["\(.*\)"\] = .*/\1/p' "actions/$kind/discovery.lua" | sort | while read -r name; do
+			script="actions/$kind/$name.lua"
+			[[ -f $script ]] || script="actions/$name.lua"
+			echo "      - name: $name"
+			echo "        action.lua: |"
+			indent 10 "$script"
+		done
 	done
 } >argocd-cm.yaml

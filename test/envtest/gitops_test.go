@@ -108,36 +108,63 @@ func toLua(state *lua.LState, value any) lua.LValue {
 	panic(fmt.Sprintf("%T in an object", value))
 }
 
+// argocdActions are what Argo CD offers for a kind.
+type argocdActions struct {
+	Discovery   string `json:"discovery.lua"`
+	Definitions []struct {
+		Name   string `json:"name"`
+		Script string `json:"action.lua"`
+	} `json:"definitions"`
+}
+
+func (p *place) actionsOf(kind string) argocdActions {
+	p.t.Helper()
+	var actions argocdActions
+	p.Expect(yaml.UnmarshalStrict([]byte(argocd()["resource.customizations.actions.identity.tegata.dev_"+kind]), &actions)).To(Succeed())
+	return actions
+}
+
+// offered are the actions that can be clicked for an object as it is now.
+func (p *place) offered(object client.Object) []string {
+	p.t.Helper()
+	p.refresh(object)
+	u := p.unstructured(object)
+	actions := p.actionsOf(u.GetKind())
+	var names []string
+	p.runLua(actions.Discovery, u).(*lua.LTable).ForEach(func(name, how lua.LValue) {
+		p.Expect(actions.Definitions).To(ContainElement(HaveField("Name", name.String())))
+		if how.(*lua.LTable).RawGetString("disabled") == lua.LFalse {
+			names = append(names, name.String())
+		}
+	})
+	slices.Sort(names)
+	return names
+}
+
 // action does what Argo CD does when somebody clicks: it runs the script and
 // writes the changed spec and annotations.
-func (p *place) action(member *v1alpha1.Member, name string) {
+func (p *place) action(object client.Object, name string) {
 	p.t.Helper()
-	actions := struct {
-		Discovery   string `json:"discovery.lua"`
-		Definitions []struct {
-			Name   string `json:"name"`
-			Script string `json:"action.lua"`
-		} `json:"definitions"`
-	}{}
-	p.Expect(yaml.UnmarshalStrict([]byte(argocd()["resource.customizations.actions.identity.tegata.dev_Member"]), &actions)).To(Succeed())
-	p.refresh(member)
-	offered := p.runLua(actions.Discovery, p.unstructured(member)).(*lua.LTable).RawGetString(name).(*lua.LTable)
-	p.Expect(offered.RawGetString("disabled")).To(Equal(lua.LFalse), "%s is offered", name)
-	for _, definition := range actions.Definitions {
+	p.Expect(p.offered(object)).To(ContainElement(name))
+	u := p.unstructured(object)
+	for _, definition := range p.actionsOf(u.GetKind()).Definitions {
 		if definition.Name != name {
 			continue
 		}
-		changed := p.runLua(definition.Script, p.unstructured(member)).(*lua.LTable)
+		changed := p.runLua(definition.Script, u).(*lua.LTable)
 		annotations, _ := changed.RawGetString("metadata").(*lua.LTable).RawGetString("annotations").(*lua.LTable)
 		wanted := changed.RawGetString("spec").(*lua.LTable).RawGetString("suspended")
-		p.change(member, func() {
-			member.Spec.Suspended = nil
-			if wanted != lua.LNil {
-				member.Spec.Suspended = ptrTo(lua.LVAsBool(wanted))
+		p.change(object, func() {
+			if member, is := object.(*v1alpha1.Member); is {
+				member.Spec.Suspended = nil
+				if wanted != lua.LNil {
+					member.Spec.Suspended = ptrTo(lua.LVAsBool(wanted))
+				}
 			}
 			if annotations != nil {
-				member.SetAnnotations(map[string]string{})
-				annotations.ForEach(func(key, value lua.LValue) { member.Annotations[key.String()] = value.String() })
+				written := map[string]string{}
+				annotations.ForEach(func(key, value lua.LValue) { written[key.String()] = value.String() })
+				object.SetAnnotations(written)
 			}
 		})
 		return

@@ -1,0 +1,2 @@
+obj.metadata.annotations["identity.tegata.dev/suspended"] = nil
+return obj
