@@ -58,8 +58,9 @@ func newPlanCommand(config *genericclioptions.ConfigFlags, streams genericioopti
 		Use:   "plan (-f FILE|DIR|- | -k DIR)",
 		Short: "Tell what manifests would change, and change nothing",
 		Long: `Tell what manifests would change: in the directory, for people, and for the
-accounts in the service of each ProvisioningTarget. Nothing is written, neither to
-the API server, which is asked by dry run, nor to a service, which is only read.
+accounts, the groups and the log-in of a domain in the service of each
+ProvisioningTarget. Nothing is written, neither to the API server, which is asked
+by dry run, nor to a service, which is only read.
 
 Exit codes: 0 on success, 1 on an error or a manifest that the API server refuses.
 With --exit-code: 0 where nothing would change, 2 where something would, 1 on an error.`,

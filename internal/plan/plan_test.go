@@ -10,6 +10,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -122,4 +123,46 @@ func TestDifferences(t *testing.T) {
 			NewWithT(t).Expect(plan.Differences(test.before, test.after)).To(Equal(test.want))
 		})
 	}
+}
+
+// TestDocumented: docs/plan.md shows what is really printed.
+func TestDocumented(t *testing.T) {
+	g := NewWithT(t)
+	made := plan.Plan{
+		Objects: []plan.Object{
+			{Reference: reference("Member", "hanako"), Operation: plan.Create},
+			{Reference: reference("Group", "sales"), Operation: plan.Update, Fields: []plan.Field{{Path: "spec.displayName", From: "営業部", To: "営業一部"}, {Path: "spec.members[]", To: `{"memberRef":{"name":"hanako"}}`}}},
+			{Reference: reference("ProvisioningTarget", "entra"), Operation: plan.Update, Fields: []plan.Field{{Path: "spec.entraID.federation.samlAppRef.name", To: "microsoft-365"}}},
+		},
+		Effects: []plan.Effect{{Namespace: "acme", Member: "hanako", Gains: []string{"group sales (User)", "log-in"}}},
+		Targets: []plan.Target{
+			{Reference: reference("ProvisioningTarget", "chat"), Unchanged: 2, Accounts: []plan.Account{
+				{Member: "hanako", UserName: "hanako@acme.example", Action: provision.Create, Changes: []plan.Change{{Property: "displayName", To: "佐藤 花子"}}},
+			}, Groups: []plan.Group{
+				{Group: "sales", DisplayName: "営業一部", Formerly: "営業部", Action: provision.Update, Joins: []string{"hanako"}},
+			}},
+			{Reference: reference("ProvisioningTarget", "entra"), Unchanged: 2, Accounts: []plan.Account{
+				{Member: "hanako", UserName: "hanako@acme.example", Action: provision.Adopt, Changes: []plan.Change{{Property: "(correlation ID)", To: "(ID of the new member)"}}},
+			}, Federation: &plan.Federation{
+				Domain: "acme.example", State: "Federated", Message: "Microsoft sends everybody in acme.example here to log in.", ImmutableIDs: []string{"hanako@acme.example"},
+				Steps: []plan.FederationStep{{Step: "Create", Changes: []plan.Change{
+					{Property: "issuerUri", To: "https://id.acme.example/saml/acme/acme.example"}, {Property: "passiveSignInUri", To: "https://id.acme.example/saml/acme/sso"},
+				}}},
+			}},
+		},
+	}
+	made.Sort()
+	out := &bytes.Buffer{}
+	g.Expect(made.Text(out, 0)).To(Succeed())
+	document := filepath.Join("..", "..", "docs", "plan.md")
+	body, err := os.ReadFile(document)
+	g.Expect(err).NotTo(HaveOccurred())
+	before, rest, found := strings.Cut(string(body), "```text\n")
+	g.Expect(found).To(BeTrue())
+	shown, after, found := strings.Cut(rest, "```\n")
+	g.Expect(found).To(BeTrue())
+	if *update {
+		g.Expect(os.WriteFile(document, []byte(before+"```text\n"+out.String()+"```\n"+after), 0o600)).To(Succeed())
+	}
+	g.Expect(shown).To(Equal(out.String()))
 }
