@@ -74,6 +74,10 @@ func (a *accountAttempt) failed(err error, digest string, report *status.Report)
 		return unavailable(v1alpha1.UnavailableReason, "The operator was stopped; it is tried again.", err)
 	}
 	failure := asFailure(err)
+	if wait := a.notYet(failure); wait > 0 {
+		report.RequeueAfter(wait)
+		return waits(v1alpha1.PendingReason, failure.Message)
+	}
 	a.targets.failed(a.live, err)
 	a.metrics.count(a.live.name, "", string(failure.Cause))
 	switch failure.Cause {
@@ -101,8 +105,20 @@ func (a *accountAttempt) failed(err error, digest string, report *status.Report)
 	return mustAct("", string(failure.Cause), failure.Message)
 }
 
-// replicationRetry is how often it is looked again for what cannot be found yet.
+// replicationRetry is how often it is looked again for what cannot be found yet, at
+// the longest.
 const replicationRetry = 15 * time.Second
+
+// notYet is how long to wait for what the service does not find, as it was made a
+// short while ago: that is nobody's fault, and no failure. It is 0 for all others.
+func (a *accountAttempt) notYet(failure *provision.Error) time.Duration {
+	left := a.made.unseen(a.name, a.clock(), a.lag)
+	if failure.Cause != provision.NotFound || left <= 0 {
+		return 0
+	}
+	// As long again as it took already.
+	return min(max(a.lag-left, firstRetry), replicationRetry)
+}
 
 // fresh tells that an account which stands in the way unseen may be its own.
 func (a *accountAttempt) fresh() bool {

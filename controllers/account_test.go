@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package controllers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -208,6 +209,44 @@ func TestFailures(t *testing.T) {
 			}
 			paused := want.verdict == status.Waits
 			g.Expect(take(a.queue) == nil).To(Equal(paused), "the lane")
+		})
+	}
+}
+
+func TestWhatCannotBeFoundYetIsNoFailure(t *testing.T) {
+	late := &provision.Error{Cause: provision.NotFound, Message: "Not yet."}
+	for name, test := range map[string]struct {
+		since, lag, wait time.Duration
+		cause            provision.Cause
+	}{
+		"made just now":                    {since: 0, lag: 5 * time.Minute, wait: firstRetry},
+		"a few seconds ago":                {since: 4 * time.Second, lag: 5 * time.Minute, wait: 4 * time.Second},
+		"minutes ago":                      {since: 4 * time.Minute, lag: 5 * time.Minute, wait: replicationRetry},
+		"too long ago":                     {since: 5 * time.Minute, lag: 5 * time.Minute},
+		"a service that finds all at once": {since: 0, lag: 0},
+		"another failure":                  {since: 0, lag: 5 * time.Minute, cause: provision.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			a := attemptAt(v1alpha1.AccountStatus{State: v1alpha1.AccountActive, ExternalID: "1"})
+			a.queue.Add(queued("a", "t", creation, 1))
+			a.lag = test.lag
+			a.made.note(a.name, a.clock().Add(-test.since), a.lag)
+			failure, report := *late, status.NewReport(v1alpha1.SyncedCondition)
+			failure.Cause = cmp.Or(test.cause, failure.Cause)
+			outcome := a.failed(&failure, "digest", report)
+			result, err := report.Result()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(result.RequeueAfter).To(Equal(test.wait))
+			g.Expect(a.settled.get(a.name)).To(BeEmpty())
+			if test.wait == 0 {
+				g.Expect(outcome.Err).To(HaveOccurred())
+				g.Expect(a.account.Status.Error).NotTo(BeNil())
+				return
+			}
+			g.Expect(outcome).To(Equal(waits(v1alpha1.PendingReason, "Not yet.")), "nothing to log")
+			g.Expect(a.account.Status.Error).To(BeNil())
+			g.Expect(a.account.Status.State).To(Equal(v1alpha1.AccountActive))
 		})
 	}
 }

@@ -31,7 +31,8 @@ const (
 
 // Condition reasons.
 const (
-	// PendingReason: the operator has not looked at the object yet.
+	// PendingReason: the operator has not looked at the object yet, or waits for what
+	// passes by itself.
 	PendingReason = "Pending"
 	// AcceptedReason: the spec is valid.
 	AcceptedReason = "Accepted"

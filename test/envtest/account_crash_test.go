@@ -173,12 +173,14 @@ func TestServiceThatFindsLate(t *testing.T) {
 	account := p.accountOf("chat", "taro")
 	p.inState(account, v1alpha1.AccountActive)
 	p.change(taro, func() { taro.Spec.Phone = "03-1111-1111" })
-	p.Expect(p.waiting(account, "NotFound")).To(ContainSubstring("looked for again"))
+	p.Expect(p.waiting(account, v1alpha1.PendingReason)).To(ContainSubstring("looked for again"))
+	p.Expect(account.Status.Error).To(BeNil())
 	p.there(service, p.mailOf("taro"), func(g Gomega, found provision.Account) {
 		g.Expect(found.Properties).To(HaveKeyWithValue("phone", "03-1111-1111"))
 	})
 	p.inState(account, v1alpha1.AccountActive)
 	p.Expect(service.count("Create")).To(Equal(1))
+	p.Expect(complaints.about(p.namespace)).To(BeEmpty())
 }
 
 // TestCallsForOneAccountNeverOverlap, whatever changes meanwhile.
