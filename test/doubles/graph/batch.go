@@ -84,15 +84,15 @@ func (s *Server) item(c *call, r item, statuses map[string]int) answer {
 			return refuse(http.StatusFailedDependency, "FailedDependency", "The request failed because a request that it depends on failed.").finish(part)
 		}
 	}
-	f := s.take(part)
+	f := s.fault(part)
 	var a answer
-	if f.performs() {
+	if f.Performs() {
 		a = s.one(part)
 	}
 	switch {
 	case f == nil:
-	case f.Status != 0 && f.Text == "":
-		a = f.answer()
+	case f.Refuses():
+		a = refusal(f)
 	default:
 		c.broken = f
 	}

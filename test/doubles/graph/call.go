@@ -6,11 +6,11 @@ SPDX-License-Identifier: Apache-2.0
 package graph
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
+
+	"tegata.dev/tegata/test/doubles/fault"
 )
 
 // call is a request, of its own or in a batch.
@@ -120,62 +120,8 @@ func (c *call) clientRequestID() string {
 // send writes an answer, or breaks it.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, c *call, a answer, f *Fault) {
 	a = a.finish(c)
-	if f != nil && f.Hang {
-		s.hang(r)
-		return
-	}
-	body, contentType := encode(a.body), "application/json;odata.metadata=minimal;charset=utf-8"
-	if f != nil && f.Text != "" {
-		body, contentType = []byte(f.Text), f.ContentType
-		a.status = f.Status
-	}
-	for name, value := range a.header {
-		w.Header().Set(name, value)
-	}
 	w.Header().Set("Date", c.now.UTC().Format(http.TimeFormat))
-	if a.status == http.StatusNoContent {
-		w.WriteHeader(a.status)
-		return
-	}
-	w.Header().Set("Content-Type", contentType)
-	sent := body
-	if f != nil && (f.Cut || f.Half) {
-		sent = body[:len(body)/2]
-	}
-	declared := len(sent)
-	if f != nil && f.Cut {
-		declared = len(body)
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(declared))
-	w.WriteHeader(a.status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(sent)
-	}
-	if f != nil && f.Cut {
-		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// hang ends when the client has enough, or at Close.
-func (s *Server) hang(r *http.Request) {
-	s.mu.Lock()
-	released := s.released
-	s.mu.Unlock()
-	select {
-	case <-r.Context().Done():
-	case <-released:
-	}
-	panic(http.ErrAbortHandler)
-}
-
-func encode(body any) []byte {
-	if body == nil {
-		return nil
-	}
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		panic(fmt.Sprintf("an answer cannot be encoded: %v", err))
-	}
-	return encoded
+	s.Send(w, r, fault.Answer{
+		Status: a.status, Header: a.header, ContentType: "application/json;odata.metadata=minimal;charset=utf-8", Body: fault.Encode(a.body),
+	}, f)
 }

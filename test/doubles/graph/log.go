@@ -27,7 +27,7 @@ const maxLog = 2000
 
 func (s *Server) record(c *call, a answer, f *Fault) {
 	status := a.status
-	if f != nil && (f.Hang || f.Cut) {
+	if f.Silences() {
 		status = 0
 	}
 	path := faultPath(c.path)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"tegata.dev/tegata/test/doubles/fault"
 )
 
 // DefaultTenantID and DefaultClientID are those of New where Options say nothing.
@@ -66,26 +68,25 @@ type Options struct {
 // Server is a tenant. It is an http.Handler for both the log-in service and Graph,
 // and safe for concurrent use.
 type Server struct {
+	fault.Faults
 	options Options
 
-	mu       sync.Mutex
-	offset   time.Duration
-	apps     map[string]*App
-	tokens   map[string]token
-	issued   map[string][]time.Time
-	domains  []*domain
-	users    map[string]*user
-	order    []*user
-	index    map[string]map[string]*user
-	changes  []change
-	roles    []*assignment
-	devices  []map[string]any
-	usage    map[string]*usage
-	faults   []*fault
-	log      []Call
-	counts   map[string]int
-	refused  int
-	released chan struct{}
+	mu      sync.Mutex
+	offset  time.Duration
+	apps    map[string]*App
+	tokens  map[string]token
+	issued  map[string][]time.Time
+	domains []*domain
+	users   map[string]*user
+	order   []*user
+	index   map[string]map[string]*user
+	changes []change
+	roles   []*assignment
+	devices []map[string]any
+	usage   map[string]*usage
+	log     []Call
+	counts  map[string]int
+	refused int
 }
 
 // New makes a tenant.
@@ -109,7 +110,6 @@ func New(o Options) *Server {
 	s := &Server{
 		options: o, apps: map[string]*App{}, tokens: map[string]token{}, issued: map[string][]time.Time{},
 		users: map[string]*user{}, index: map[string]map[string]*user{}, usage: map[string]*usage{}, counts: map[string]int{},
-		released: make(chan struct{}),
 	}
 	for _, d := range o.Domains {
 		s.domains = append(s.domains, &domain{Domain: d})
@@ -128,14 +128,6 @@ func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.offset += d
-}
-
-// Close lets calls that hang end.
-func (s *Server) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.released)
-	s.released = make(chan struct{})
 }
 
 // ServeHTTP implements http.Handler.
@@ -158,16 +150,16 @@ func (s *Server) perform(c *call) (answer, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.now = s.now()
-	f := s.take(c)
+	f := s.fault(c)
 	var a answer
-	if f.performs() {
+	if f.Performs() {
 		a = s.answer(c)
 	}
 	if f == nil {
 		f = c.broken
 	}
-	if f != nil && f.Status != 0 && f.Text == "" {
-		a = f.answer()
+	if f.Refuses() {
+		a = refusal(f)
 	}
 	s.record(c, a, f)
 	return a, f

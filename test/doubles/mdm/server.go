@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"tegata.dev/tegata/test/doubles/fault"
 )
 
 // DefaultToken is that of New where Options say nothing.
@@ -54,6 +56,7 @@ type Options struct {
 
 // Server is a service. It is an http.Handler, and safe for concurrent use.
 type Server struct {
+	fault.Faults
 	options Options
 
 	mu       sync.Mutex
@@ -66,9 +69,7 @@ type Server struct {
 	devices  []*device
 	window   time.Time
 	calls    int
-	faults   []*fault
 	log      []Call
-	released chan struct{}
 }
 
 // New makes a service.
@@ -91,7 +92,7 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{options: o, token: o.Token, licenses: o.Licenses, released: make(chan struct{})}
+	return &Server{options: o, token: o.Token, licenses: o.Licenses}
 }
 
 // now is the service's time; the caller holds the lock.
@@ -124,13 +125,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) perform(c *call) (answer, *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.take(c)
+	f := s.Take(c.method, strings.TrimPrefix(c.path, Path))
 	var a answer
-	if f.performs() {
+	if f.Performs() {
 		a = s.answer(c)
 	}
 	if f != nil && f.Status != 0 {
-		a = f.answer()
+		a = refusal(f)
 	}
 	s.log = append(s.log, Call{Method: c.method, Path: strings.TrimPrefix(c.path, Path), Status: a.status, Body: string(c.body)})
 	return a, f
