@@ -68,3 +68,13 @@ func KeptStatements(ctx context.Context, db *sql.DB) ([]string, error) {
 
 // MaxStatements is how many a connection keeps.
 const MaxStatements = maxStatements
+
+// Write runs body in a write transaction, with what runs a statement in it.
+func Write(ctx context.Context, s *Store, body func(run func(statement string) error) error) error {
+	return s.write(ctx, func(t *tx) error {
+		return body(func(statement string) error {
+			_, err := t.exec(ctx, statement)
+			return err
+		})
+	})
+}

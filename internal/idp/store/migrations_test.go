@@ -110,9 +110,9 @@ func TestMigratorKilled(t *testing.T) {
 // Statements that the program of the version before does not survive, or that
 // not every engine has.
 var (
-	newTable    = regexp.MustCompile(`(?is)^CREATE\s+TABLE\s+`)
-	newIndex    = regexp.MustCompile(`(?is)^CREATE\s+INDEX\s+`)
-	newColumn   = regexp.MustCompile(`(?is)^ALTER\s+TABLE\s+\w+\s+ADD\s+COLUMN\s+\w+\s+(.*)$`)
+	newTable  = regexp.MustCompile(`(?is)^CREATE\s+TABLE\s+`)
+	newIndex  = regexp.MustCompile(`(?is)^CREATE\s+INDEX\s+`)
+	newColumn = regexp.MustCompile(`(?is)^ALTER\s+TABLE\s+\w+\s+ADD\s+COLUMN\s+\w+\s+(.*)$`)
 	// An index gone makes it slower, unless a conflict is told by it.
 	goneIndex   = regexp.MustCompile(`(?is)^DROP\s+INDEX\s+(\w+)$`)
 	changedRows = regexp.MustCompile(`(?is)^(INSERT\s+INTO|UPDATE)\s+`)

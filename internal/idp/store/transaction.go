@@ -18,9 +18,52 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// transaction is what *sql.Tx does of what a write needs.
+type transaction interface {
+	querier
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	Commit() error
+	Rollback() error
+}
+
+// sqliteTransaction spares every log-in the goroutine that database/sql starts
+// for a transaction, and the parsing of its beginning and end.
+type sqliteTransaction struct {
+	*sql.Conn
+	ctx context.Context
+}
+
+// beginSQLite waits for its turn to write at once: a transaction that begins to
+// write after it has read may be refused.
+func beginSQLite(ctx context.Context, db *sql.DB) (transaction, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.ExecContext(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return sqliteTransaction{conn, ctx}, nil
+}
+
+// Commit does nothing but Rollback when the context has ended, as *sql.Tx.
+func (t sqliteTransaction) Commit() error {
+	if _, err := t.ExecContext(t.ctx, `COMMIT`); err != nil {
+		_ = t.Rollback() // fails where SQLite has rolled back already
+		return err
+	}
+	return t.Close()
+}
+
+// Rollback works when the context has ended too.
+func (t sqliteTransaction) Rollback() error {
+	_, err := t.ExecContext(context.WithoutCancel(t.ctx), `ROLLBACK`)
+	return errors.Join(err, t.Close())
+}
+
 // tx is a write transaction. What it promises to wake is woken after commit.
 type tx struct {
-	*sql.Tx
+	transaction
 	store   *Store
 	now     int64
 	noticed bool
@@ -83,21 +126,40 @@ func isWithoutEffect(err error) bool {
 }
 
 func (s *Store) once(ctx context.Context, body func(*tx) error) (*tx, error) {
-	// A dead pooled connection does not get through this: database/sql takes another.
-	sqlTx, err := s.writer.BeginTx(ctx, nil)
+	begun, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t := &tx{Tx: sqlTx, store: s, now: s.options.Now().UnixMilli()}
-	if err := body(t); err != nil {
-		// The failure is what matters; a rollback that fails too ends with the connection.
-		_ = sqlTx.Rollback()
+	t := &tx{transaction: begun, store: s, now: s.options.Now().UnixMilli()}
+	if err := t.run(body); err != nil {
 		if ctx.Err() == nil && isLost(err) {
 			err = &brokenError{cause: err}
 		}
 		return nil, err
 	}
-	return t, sqlTx.Commit()
+	return t, begun.Commit()
+}
+
+func (s *Store) begin(ctx context.Context) (transaction, error) {
+	if s.sqlite {
+		return beginSQLite(ctx, s.writer)
+	}
+	// A dead pooled connection does not get through this: database/sql takes another.
+	return s.writer.BeginTx(ctx, nil)
+}
+
+// run rolls back where body fails, or panics: another writer waits for its turn.
+func (t *tx) run(body func(*tx) error) error {
+	done := false
+	defer func() {
+		if !done {
+			// The failure is what matters; a rollback that fails too ends with the connection.
+			_ = t.Rollback()
+		}
+	}()
+	err := body(t)
+	done = err == nil
+	return err
 }
 
 func (s *Store) wake(t *tx) {
