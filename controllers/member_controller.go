@@ -7,6 +7,7 @@ package controllers
 
 import (
 	"context"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -116,9 +117,13 @@ func (k *members) ofApp(ctx context.Context, app client.Object) []reconcile.Requ
 	return k.allOf(ctx, app.GetNamespace(), app.(tenantObject).GetTenantRef().Name)
 }
 
-// ofSecret wakes the member whose temporary-password Secret appeared or went.
+// ofSecret wakes the member whose temporary-password Secret appeared or went, or
+// somebody else's of that name.
 func (k *members) ofSecret(_ context.Context, secret client.Object) []reconcile.Request {
 	name, ok := controlledBy(secret, "Member")
+	if !ok {
+		name, ok = strings.CutSuffix(secret.GetName(), temporarySecretSuffix)
+	}
 	if !ok {
 		return nil
 	}

@@ -27,6 +27,8 @@ import (
 const (
 	// temporaryPasswordLifetime is O3.3's seven days.
 	temporaryPasswordLifetime = 168 * time.Hour
+	// temporarySecretSuffix follows the member's name.
+	temporarySecretSuffix = "-temporary-password" // #nosec G101 -- a part of an object's name
 	// resetTokenAnnotation marks which reset a temporary-password Secret answers.
 	resetTokenAnnotation = "identity.tegata.dev/reset" // #nosec G101 -- an annotation's name
 )
@@ -126,7 +128,8 @@ func (k *members) settlePassword(ctx context.Context, member *v1alpha1.Member, i
 		issued, err := k.issueTemporaryPassword(ctx, member, in)
 		switch {
 		case apierrors.IsAlreadyExists(err):
-			report.Add(mustAct(v1alpha1.PublishedCondition, v1alpha1.ConflictReason,
+			// The IdP took the spec: what services are told of goes on.
+			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ConflictReason,
 				fmt.Sprintf("Secret %q exists and is not this member's; delete or rename it, so that the temporary password can be written there.", temporarySecretName(member))))
 		case err != nil:
 			report.Add(unavailable(v1alpha1.UnavailableReason, "The temporary password could not be issued; it is tried again.", err))
@@ -153,7 +156,7 @@ func (k *members) settlePassword(ctx context.Context, member *v1alpha1.Member, i
 }
 
 func temporarySecretName(member *v1alpha1.Member) string {
-	return derivedName(member.Name, "-temporary-password")
+	return derivedName(member.Name, temporarySecretSuffix)
 }
 
 // issueTemporaryPassword writes the Secret first and then tells the IdP. After

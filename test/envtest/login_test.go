@@ -12,9 +12,11 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/formclient"
+	"tegata.dev/tegata/internal/provision"
 )
 
 // What a log-in ends in.
@@ -103,6 +105,34 @@ func TestLogInShowsInStatus(t *testing.T) {
 		p.Eventually(func() v1alpha1.MemberState { p.refresh(member); return member.Status.State }, patience, glance).Should(Equal(v1alpha1.MemberLocked))
 		p.Expect(p.logIn(member.Spec.Mail, chosenPassword)).To(Equal(refusedLogIn))
 	})
+}
+
+// TestTemporaryPasswordSecretOfSomebodyElse is left alone. The member is live
+// nevertheless, and other services learn of it.
+func TestTemporaryPasswordSecretOfSomebodyElse(t *testing.T) {
+	p := newPlace(t)
+	service, target, token := p.newService(t, "chat")
+	foreign := &corev1.Secret{ObjectMeta: p.meta("yamada-temporary-password"), Data: map[string][]byte{"theirs": []byte("x")}}
+	member := p.member("yamada", temporary)
+	p.create(token, target, foreign)
+	p.current(target)
+	p.create(member)
+	p.Expect(p.stalled(member, v1alpha1.ConflictReason)).To(ContainSubstring("delete or rename it"))
+	p.Expect(meta.IsStatusConditionTrue(member.Status.Conditions, v1alpha1.PublishedCondition)).To(BeTrue())
+	p.Expect(meta.IsStatusConditionFalse(member.Status.Conditions, v1alpha1.ResolvedRefsCondition)).To(BeTrue())
+	p.Expect(member.Status.State).To(Equal(v1alpha1.MemberPasswordPending))
+	p.there(service, p.mailOf("yamada"), active)
+	p.inState(p.accountOf("chat", "yamada"), v1alpha1.AccountActive)
+	p.change(member, func() { member.Spec.Phone = "03-2222-2222" })
+	p.there(service, p.mailOf("yamada"), func(g Gomega, found provision.Account) {
+		g.Expect(found.Properties).To(HaveKeyWithValue("phone", "03-2222-2222"))
+	})
+	p.refresh(foreign)
+	p.Expect(foreign.Data).To(HaveKey("theirs"))
+
+	p.remove(foreign)
+	p.current(member)
+	p.Expect(p.logIn(member.Spec.Mail, p.temporaryPassword(member))).To(Equal(forcedChange))
 }
 
 func TestTemporaryPasswordExpires(t *testing.T) {
