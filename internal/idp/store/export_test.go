@@ -78,3 +78,18 @@ func Write(ctx context.Context, s *Store, body func(run func(statement string) e
 		})
 	})
 }
+
+// AsStored is the session without what was read beside it.
+func AsStored(session Session) Session {
+	session.memberBody, session.remembered = "", false
+	return session
+}
+
+// MaxRemembered is how many sessions a store remembers.
+const MaxRemembered = maxRemembered
+
+// Remember has the store remember a session by its token's hash.
+func Remember(s *Store, hash string) { s.remembered.keep(hash, Session{}, Account{}) }
+
+// CountRemembered is how many sessions the store remembers.
+func CountRemembered(s *Store) int { return len(s.remembered.byHash) }

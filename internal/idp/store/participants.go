@@ -48,24 +48,33 @@ func (p *Participant) fields() []any {
 }
 
 // Participate notes an app as a participant of the token's session, with the
-// audit entry of its answer; what was noted of the app before is replaced.
-// ErrNotFound when the session has ended: the answer must not be sent then,
-// as nobody could take it back.
-func (s *Store) Participate(ctx context.Context, token string, p Participant, entry admin.AuditEntry) error {
+// audit entry of its answer; what was noted of the app before is replaced. The
+// session is the one that the answer was made by. ErrNotFound when it has ended,
+// or its member is no longer let in: the answer must not be sent then, as nobody
+// could take it back. So it is too when a session of Remembered, its member or
+// its tenant have changed since they were read.
+func (s *Store) Participate(ctx context.Context, token string, session *Session, p Participant, entry admin.AuditEntry) error {
 	if !storable(p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier) {
 		return fmt.Errorf("%w: a participant that is not plain text", admin.ErrInvalid)
 	}
+	hash := hashToken(token)
+	args := []any{hash, s.options.Now().UnixMilli(), p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier}
+	unchanged := ``
+	if session.remembered {
+		unchanged = ` AND m.body = $10 AND t.revision = $11`
+		args = append(args, session.memberBody, session.TenantRevision)
+	}
 	err := s.write(ctx, func(t *tx) error {
 		noted, err := t.exec(ctx, `INSERT INTO participants (token_hash, app, entity_id, session_index, name_id, name_id_format, name_qualifier, sp_name_qualifier)
-			SELECT token_hash, $2, $3, $4, $5, $6, $7, $8 FROM sessions WHERE token_hash = $1
+			SELECT s.token_hash, $3, $4, $5, $6, $7, $8, $9`+liveSession+unchanged+`
 			ON CONFLICT (token_hash, app) DO UPDATE SET entity_id = excluded.entity_id, session_index = excluded.session_index,
 				name_id = excluded.name_id, name_id_format = excluded.name_id_format,
-				name_qualifier = excluded.name_qualifier, sp_name_qualifier = excluded.sp_name_qualifier`,
-			hashToken(token), p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier)
+				name_qualifier = excluded.name_qualifier, sp_name_qualifier = excluded.sp_name_qualifier`, args...)
 		if err != nil {
 			return err
 		}
 		if noted == 0 {
+			s.remembered.forget(hash)
 			return ErrNotFound
 		}
 		return t.audit(ctx, entry)
@@ -106,6 +115,9 @@ func (s *Store) Participations(ctx context.Context, tenant, entityID, token stri
 // LogOut ends sessions and returns the apps that took part in them, by name.
 // Sessions that are unknown or have ended are no error.
 func (s *Store) LogOut(ctx context.Context, sessions ...SessionReference) ([]Participant, error) {
+	for _, session := range sessions {
+		s.remembered.forget(string(session))
+	}
 	var all []Participant
 	err := s.write(ctx, func(t *tx) error {
 		all = nil
@@ -154,6 +166,7 @@ func (t *tx) holdSession(ctx context.Context, session SessionReference) error {
 // browser. Where both are the same member's, the apps of the first take part in
 // the second, so that they are told when it ends.
 func (s *Store) ReplaceSession(ctx context.Context, old, replacement string) error {
+	s.remembered.forget(hashToken(old))
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(ctx, `UPDATE participants SET token_hash = $1 WHERE token_hash = $2 AND EXISTS (
 				SELECT 1 FROM sessions a JOIN sessions b ON b.tenant = a.tenant AND b.member = a.member WHERE a.token_hash = $1 AND b.token_hash = $2)`,

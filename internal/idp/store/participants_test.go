@@ -28,7 +28,7 @@ func participant(app, index string) store.Participant {
 func (f *fixture) participate(token string, participants ...store.Participant) {
 	f.t.Helper()
 	for _, p := range participants {
-		f.Expect(f.Participate(f.ctx, token, p, admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded, App: p.App})).To(Succeed())
+		f.Expect(f.Participate(f.ctx, token, &store.Session{}, p, admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded, App: p.App})).To(Succeed())
 	}
 }
 
@@ -65,8 +65,8 @@ func TestParticipants(t *testing.T) {
 		f.Expect(err).To(MatchError(store.ErrNotFound))
 		f.Expect(find("acme", wiki.EntityID, mine, "i-1")).To(BeEmpty(), "removed with the session")
 		f.Expect(f.LogOut(f.ctx, store.ReferTo(mine))).To(BeEmpty())
-		f.Expect(f.Participate(f.ctx, mine, wiki, admin.AuditEntry{})).To(MatchError(store.ErrNotFound))
-		f.Expect(f.Participate(f.ctx, taros, store.Participant{App: "\x00"}, admin.AuditEntry{})).To(MatchError(admin.ErrInvalid))
+		f.Expect(f.Participate(f.ctx, mine, &store.Session{}, wiki, admin.AuditEntry{})).To(MatchError(store.ErrNotFound))
+		f.Expect(f.Participate(f.ctx, taros, &store.Session{}, store.Participant{App: "\x00"}, admin.AuditEntry{})).To(MatchError(admin.ErrInvalid))
 
 		f.clock.Add(time.Hour)
 		f.Expect(find("acme", wiki.EntityID, taros, "i-3")).To(BeEmpty(), "run out")
@@ -102,7 +102,7 @@ func TestLogOutAgainstParticipate(t *testing.T) {
 			results := make([]error, 8)
 			for i := range results {
 				racing.Go(func() {
-					results[i] = f.Participate(f.ctx, token, participant("app"+strings.Repeat("x", i), "i-1"), admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded})
+					results[i] = f.Participate(f.ctx, token, &store.Session{}, participant("app"+strings.Repeat("x", i), "i-1"), admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded})
 				})
 			}
 			var told []store.Participant

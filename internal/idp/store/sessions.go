@@ -63,38 +63,45 @@ func (t *tx) noteLogin(ctx context.Context, session Session) error {
 	return t.notice(ctx, memberKey(session.Tenant, session.Member), dueAt)
 }
 
+// liveSession is the session of the token hash $1 at the time $2, with its member
+// and tenant, unless one of them is no longer to be let in.
+const liveSession = ` FROM sessions s
+		JOIN members m ON m.tenant = s.tenant AND m.name = s.member
+		JOIN tenants t ON t.slug = s.tenant
+		WHERE s.token_hash = $1 AND s.expires_at > $2 AND m.deleted_at IS NULL AND NOT m.suspended AND t.deleted_at IS NULL`
+
 // Session finds a session by its token, with its member, in one query.
 // ErrNotFound when it is unknown or expired, or its member or tenant is
 // suspended or deleted. Every page asks, so it reads no more than it returns.
 func (s *Store) Session(ctx context.Context, token string) (*Session, *Account, error) {
 	account, session := &Account{}, &Session{}
-	var body, passwordKind string
+	var passwordKind string
+	hash := hashToken(token)
 	var passwordExpiresAt, lastLogin, authenticatedAt, expiresAt int64
 	err := s.reader.QueryRowContext(ctx, `SELECT m.id, m.body, m.password_kind, m.password_hash, m.password_expires_at, m.last_login,
-			s.id, s.tenant, s.member, s.authenticated_at, s.expires_at, s.address, s.user_agent, t.revision
-		FROM sessions s
-		JOIN members m ON m.tenant = s.tenant AND m.name = s.member
-		JOIN tenants t ON t.slug = s.tenant
-		WHERE s.token_hash = $1 AND s.expires_at > $2 AND m.deleted_at IS NULL AND NOT m.suspended AND t.deleted_at IS NULL`,
-		hashToken(token), s.options.Now().UnixMilli()).Scan(
-		&account.ID, &body, &passwordKind, &account.PasswordHash, &passwordExpiresAt, &lastLogin,
+			s.id, s.tenant, s.member, s.authenticated_at, s.expires_at, s.address, s.user_agent, t.revision`+liveSession,
+		hash, s.options.Now().UnixMilli()).Scan(
+		&account.ID, &session.memberBody, &passwordKind, &account.PasswordHash, &passwordExpiresAt, &lastLogin,
 		&session.ID, &session.Tenant, &session.Member, &authenticatedAt, &expiresAt, &session.Address, &session.UserAgent, &session.TenantRevision)
 	if errors.Is(err, sql.ErrNoRows) {
+		s.remembered.forget(hash)
 		return nil, nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, nil, describe(err)
 	}
-	if err := json.Unmarshal([]byte(body), &account.Member); err != nil {
+	if err := json.Unmarshal([]byte(session.memberBody), &account.Member); err != nil {
 		return nil, nil, fmt.Errorf("member %s/%s: %w", session.Tenant, session.Member, err)
 	}
 	account.PasswordKind, account.PasswordExpiresAt, account.LastLogin = PasswordKind(passwordKind), fromMillis(passwordExpiresAt), fromMillis(lastLogin)
 	session.AuthenticatedAt, session.ExpiresAt = fromMillis(authenticatedAt), fromMillis(expiresAt)
+	s.remembered.keep(hash, *session, *account)
 	return session, account, nil
 }
 
 // EndSession ends a session; an unknown token is no error.
 func (s *Store) EndSession(ctx context.Context, token string) error {
+	s.remembered.forget(hashToken(token))
 	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(ctx, `DELETE FROM sessions WHERE token_hash = $1`, hashToken(token))
 		return err

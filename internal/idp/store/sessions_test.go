@@ -28,7 +28,7 @@ func TestSessions(t *testing.T) {
 		f.Expect(token).NotTo(ContainSubstring(session.ID))
 		tenant, err := f.Tenant(f.ctx, "acme")
 		f.Expect(err).NotTo(HaveOccurred())
-		f.Expect(*session).To(Equal(store.Session{
+		f.Expect(store.AsStored(*session)).To(Equal(store.Session{
 			ID: session.ID, Tenant: "acme", Member: "hanako", AuthenticatedAt: f.clock.Now(), ExpiresAt: f.clock.Now().Add(time.Hour),
 			Address: "192.0.2.1", UserAgent: "browser", TenantRevision: tenant.Revision,
 		}))

@@ -37,6 +37,8 @@ type Store struct {
 	tenantsMu sync.RWMutex
 	tenants   map[string]*Tenant
 
+	remembered sessionMemory
+
 	mails   chan struct{}
 	notices signal
 }

@@ -85,6 +85,11 @@ type Session struct {
 	// TenantRevision is the tenant's at the moment the session was read; see
 	// Store.TenantAt. It is not stored.
 	TenantRevision int64
+
+	// memberBody is the member as the session was read, and remembered tells
+	// that this was some time ago; see Store.Remembered.
+	memberBody string
+	remembered bool
 }
 
 // Mail is one mail of the outbox, claimed by this process.

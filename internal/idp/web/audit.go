@@ -33,6 +33,9 @@ func (v *visit) entry(action string, account *store.Account, detail string) admi
 }
 
 func (v *visit) audit(entry admin.AuditEntry) error {
+	if v.tentative {
+		return errTentative
+	}
 	if err := v.site.Store.Audit(v.context(), entry); err != nil {
 		return fmt.Errorf("write audit entry: %w", err)
 	}

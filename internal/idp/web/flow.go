@@ -49,6 +49,9 @@ func (s *Site) appFlow(tenant string, app directory.App, pending *saml.Pending) 
 }
 
 func (v *visit) saveFlow(f *flow) (id string, err error) {
+	if v.tentative {
+		return "", errTentative
+	}
 	body, err := json.Marshal(f)
 	if err != nil {
 		return "", fmt.Errorf("marshal flow: %w", err)

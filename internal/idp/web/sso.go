@@ -98,12 +98,16 @@ func (s *Site) metadata(v *visit) error {
 }
 
 func (s *Site) redirectBinding(v *visit) error {
+	message, decodeError := saml.DecodeRedirect(v.r.URL.RawQuery)
+	serve := func() error { return v.singleSignOn(message, decodeError) }
+	if decodeError == nil && v.answerByMemory(serve) {
+		return nil
+	}
 	// Whoever is logged in needs no query more for the tenant.
 	if err := v.authenticate(); err != nil {
 		return err
 	}
-	message, err := saml.DecodeRedirect(v.r.URL.RawQuery)
-	return v.singleSignOn(message, err)
+	return serve()
 }
 
 func (s *Site) postBinding(v *visit) error {
@@ -125,7 +129,7 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 	}
 	app, found := tenant.AppByEntityID(message.Request.Issuer)
 	if !found {
-		v.site.Metrics.response(outcomeInvalid)
+		v.count(outcomeInvalid)
 		return &problem{status: http.StatusBadRequest, key: "unknownIssuer",
 			arguments: []any{clean(message.Request.Issuer, maxIssuerShown), tenant.DisplayName}}
 	}
@@ -255,7 +259,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		if pending.IsPassive {
 			return v.refusePassive(tenant, provider, app, pending, "The member may not use this app.")
 		}
-		v.site.Metrics.response(outcomeForbidden)
+		v.count(outcomeForbidden)
 		return &problem{status: http.StatusForbidden, key: "appForbidden", arguments: []any{app.DisplayName, tenant.DisplayName}}
 	}
 	sp, err := v.site.serviceProvider(tenant, app)
@@ -269,7 +273,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 	if err != nil {
 		return v.notAnswered(tenant, provider, sp, pending, err)
 	}
-	err = v.site.Store.Participate(v.context(), v.token, store.Participant{
+	err = v.site.Store.Participate(v.context(), v.token, v.session, store.Participant{
 		App: app.Name, EntityID: app.SAML.EntityID, SessionIndex: index, NameID: response.NameID.Value, NameIDFormat: response.NameID.Format,
 		NameQualifier: response.NameID.NameQualifier, SPNameQualifier: response.NameID.SPNameQualifier,
 	}, v.entrySSO(admin.SSOSucceeded, tenant, app, ""))
@@ -284,7 +288,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 	if err != nil {
 		return fmt.Errorf("note the app in the session: %w", err)
 	}
-	v.site.Metrics.response(outcomeSucceeded)
+	v.count(outcomeSucceeded)
 	return v.post(pending, response.Document)
 }
 
@@ -316,7 +320,7 @@ func (v *visit) notAnswered(tenant *store.Tenant, provider *saml.Provider, sp *s
 		if pending.IsPassive {
 			return v.refusePassive(tenant, provider, app, pending, "The member cannot be named to this app.")
 		}
-		v.site.Metrics.response(outcomeInvalid)
+		v.count(outcomeInvalid)
 		return &problem{status: http.StatusForbidden, key: "noNameID", detail: cause.Error(),
 			arguments: []any{app.DisplayName, tenant.DisplayName}}
 	}
@@ -334,17 +338,27 @@ func (v *visit) refuseRequest(provider *saml.Provider, sp *saml.ServiceProvider,
 	if refused.Pending != nil {
 		return v.refusePending(provider, sp, refused.Pending, refused.Status, refused.SubStatus, refused.Message)
 	}
-	v.site.Metrics.response(outcomeInvalid)
+	v.count(outcomeInvalid)
 	return &problem{status: http.StatusBadRequest, key: "badRequest", detail: refused.Message}
 }
 
 func (v *visit) refusePending(provider *saml.Provider, sp *saml.ServiceProvider, pending *saml.Pending, status, subStatus, message string) error {
+	if v.tentative {
+		return errTentative
+	}
 	response, err := provider.Refuse(pending, sp, status, subStatus, message)
 	if err != nil {
 		return fmt.Errorf("render SAML status: %w", err)
 	}
-	v.site.Metrics.response(outcomeRefused)
+	v.count(outcomeRefused)
 	return v.post(pending, response)
+}
+
+// count counts an answer, unless it is to be made anew.
+func (v *visit) count(outcome string) {
+	if !v.tentative || outcome == outcomeSucceeded {
+		v.site.Metrics.response(outcome)
+	}
 }
 
 func (v *visit) auditSSO(action string, tenant *store.Tenant, app directory.App, detail string) error {

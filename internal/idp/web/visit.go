@@ -28,6 +28,9 @@ type visit struct {
 	token   string
 	session *store.Session
 	account *store.Account
+	// tentative visits go by what is remembered of the session, which may be out
+	// of date: whatever is not the answer of Participate is refused them.
+	tentative bool
 	// bare pages hold no form of ours, so they give the browser no cookie: a
 	// cross-site POST comes without those that it has.
 	bare bool
@@ -100,6 +103,27 @@ func (v *visit) authenticate() error {
 	v.token, v.session, v.account = token, session, account
 	v.speak(account.Language)
 	return nil
+}
+
+// errTentative is why a tentative visit ends; see answerByMemory.
+var errTentative = errors.New("this needs the session as it is now")
+
+// answerByMemory serves what has a session, if it can, by what is remembered of
+// it, and so without a query of its own: Participate tells whether it still
+// holds. Nothing has been sent or written where done is false.
+func (v *visit) answerByMemory(serve func() error) (done bool) {
+	token := v.site.readCookie(v.r, sessionCookie)
+	session, account := v.site.Store.Remembered(token)
+	if session == nil {
+		return false
+	}
+	v.tentative, v.token, v.session, v.account = true, token, session, account
+	v.speak(account.Language)
+	if serve() == nil {
+		return true
+	}
+	*v = visit{site: v.site, w: v.w, r: v.r}
+	return false
 }
 
 // speak turns to a member's language where it is one of ours.
