@@ -305,3 +305,35 @@ func TestPlanOfGroupsThatCannotBeRead(t *testing.T) {
 	p.Expect(made.Targets[0].Remarks).To(ConsistOf(HavePrefix("What becomes of groups in the service was not found out: ")))
 	p.Expect(service.calls()).To(Satisfy(onlyRead))
 }
+
+// TestPlanOfGroupsElsewhere: manifests that move a target have its keys sent
+// nowhere, and its groups are told from what is known.
+func TestPlanOfGroupsElsewhere(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newSCIM()
+	l := p.newPipeline()
+	taro := p.member("taro")
+	p.create(secret)
+	p.apply(taro, p.chatGroup("sales", "営業部", "taro"), target)
+	p.synced(target, 1)
+	p.Eventually(service.groups, patience, glance).Should(Equal(map[string][]string{"営業部": {taro.Spec.Mail}}))
+	p.groupsMade(target, 1)
+	var asked atomic.Int32
+	thief := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	t.Cleanup(thief.Close)
+	moved := target.DeepCopy()
+	moved.Spec.SCIM.URL = v1alpha1.TargetURL(thief.URL + "/scim/v2")
+	l.declare(taro, p.chatGroup("sales", "営業一部", "taro"), moved)
+	service.calls()
+	made, _ := l.planned()
+	p.Expect(groupsOf(made)).To(Equal(map[string]plan.Group{"sales": {Group: "sales", DisplayName: "営業一部", Formerly: "営業部", Action: provision.Update}}))
+	p.Expect(made.Targets[0].FromStatus).To(BeTrue())
+	p.Expect(made.Targets[0].Remarks).To(ConsistOf(ContainSubstring("--ask-changed-targets")))
+	p.Expect(service.calls()).To(BeEmpty())
+	p.Expect(asked.Load()).To(BeZero())
+	l.planned("--ask-changed-targets")
+	p.Expect(asked.Load()).NotTo(BeZero())
+}
