@@ -154,6 +154,14 @@ func TestPlanOfFederation(t *testing.T) {
 	p.Expect(told.Message + told.Risk).To(ContainSubstring("set spec.nameID"))
 	p.Expect(told.Steps).To(BeEmpty())
 
+	// What an app by URL will be is not known before it is applied.
+	byURL := app.DeepCopy()
+	byURL.Spec.ServiceProvider, byURL.Spec.Metadata = v1alpha1.ServiceProvider{}, &v1alpha1.ServiceProviderMetadata{URL: "https://microsoft.example/metadata"}
+	l.declare(byURL, target, yamada, sato)
+	made, _ = l.planned()
+	p.Expect(p.federationIn(made)).To(BeNil())
+	p.Expect(made.Targets[0].Remarks).To(ConsistOf(ContainSubstring("the metadata of SAMLApp microsoft-365 is fetched when it is applied")))
+
 	// The log-in goes back to Microsoft.
 	given := target.DeepCopy()
 	given.Spec.EntraID.Federation = nil
