@@ -176,7 +176,7 @@ func (a *accountAttempt) find(ctx context.Context, correlationID string, names .
 		case found != nil:
 			return found, true, nil
 		}
-		if a.made.lately(a.name, a.clock(), a.lag) {
+		if a.made.unseen(a.name, a.clock(), a.lag) > 0 {
 			return nil, true, &provision.Error{Cause: provision.NotFound,
 				Message: "The service does not find the account, which it had a short while ago; it is looked for again."}
 		}

@@ -88,13 +88,5 @@ func (l *lateAccounts) note(account types.NamespacedName, now time.Time, lag tim
 	l.made[account] = now
 }
 
-// lately tells that this process made an account within the lag of its service.
-func (l *lateAccounts) lately(account types.NamespacedName, now time.Time, lag time.Duration) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at, known := l.made[account]
-	return known && now.Sub(at) < lag
-}
-
 // longestLag bounds what is remembered.
 const longestLag = time.Hour

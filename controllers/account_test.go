@@ -149,9 +149,6 @@ func TestLateAccounts(t *testing.T) {
 	g.Expect(late.unseen(accountNumber(1), now.Add(time.Minute), lag)).To(Equal(4*time.Minute), "what a former process made")
 	late.note(accountNumber(1), now.Add(2*time.Minute), lag)
 	late.note(accountNumber(2), now, 0)
-	g.Expect(late.lately(accountNumber(1), now.Add(6*time.Minute), lag)).To(BeTrue())
-	g.Expect(late.lately(accountNumber(1), now.Add(7*time.Minute), lag)).To(BeFalse())
-	g.Expect(late.lately(accountNumber(2), now, lag)).To(BeFalse())
 	g.Expect(late.unseen(accountNumber(1), now.Add(6*time.Minute), lag)).To(Equal(time.Minute))
 	g.Expect(late.unseen(accountNumber(2), now.Add(6*time.Minute), lag)).To(Equal(-time.Minute))
 	late.note(accountNumber(3), now.Add(3*time.Hour), lag)
@@ -249,6 +246,25 @@ func TestWhatCannotBeFoundYetIsNoFailure(t *testing.T) {
 			g.Expect(a.account.Status.State).To(Equal(v1alpha1.AccountActive))
 		})
 	}
+}
+
+// TestWhatAFormerProcessMadeIsNotGone: nobody here saw when that was.
+func TestWhatAFormerProcessMadeIsNotGone(t *testing.T) {
+	g := NewWithT(t)
+	a := attemptAt(v1alpha1.AccountStatus{State: v1alpha1.AccountActive, ExternalID: "1", CorrelationID: "m"})
+	a.live.service, a.lag = directoryOf{}, 5*time.Minute
+	a.made.begin(a.clock().Add(-time.Minute))
+	_, linked, err := a.find(t.Context(), "m")
+	g.Expect(linked).To(BeTrue())
+	g.Expect(err).To(MatchError(ContainSubstring("looked for again")))
+	g.Expect(a.notYet(asFailure(err))).To(Equal(replicationRetry))
+
+	later := a.clock().Add(5 * time.Minute)
+	a.clock = func() time.Time { return later }
+	found, linked, err := a.find(t.Context(), "m")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(linked).To(BeFalse())
+	g.Expect(found).To(BeNil())
 }
 
 func TestAConflictThatMayBeItsOwn(t *testing.T) {
