@@ -205,6 +205,11 @@ func (s *services) get(name types.NamespacedName, from ingredients, create func(
 		delete(s.all, name)
 		return nil, err
 	}
+	if known, ok := s.all[name]; ok {
+		if heir, ok := service.(interface{ Inherit(from provision.Target) }); ok {
+			heir.Inherit(known.service)
+		}
+	}
 	if s.all == nil {
 		s.all = map[types.NamespacedName]madeService{}
 	}

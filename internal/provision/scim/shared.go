@@ -33,8 +33,11 @@ const (
 // sharedBytes is what the listings of all targets take now.
 var sharedBytes atomic.Int64
 
-// errTooLong is of a listing for which there is no memory.
-var errTooLong = errors.New("too many accounts to share a listing of them")
+// Of listings that serve nobody, though nothing failed.
+var (
+	errTooLong   = errors.New("too many accounts to share a listing of them")
+	errForgotten = errors.New("the target was made anew meanwhile")
+)
 
 // key is what a user is looked up by.
 type key struct{ attribute, value string }
@@ -103,12 +106,13 @@ func (l *listing) release() {
 // identity is what one user is looked up by.
 type identity struct{ user, external, id string }
 
+// lister visits all users, and returns nil only after the last one.
+type lister func(ctx context.Context, visit func(identity) error) error
+
 // listings let many look-ups share one reading of a service's whole list, where
 // it does not filter: a first load of so many members would read so many lists.
 type listings struct {
 	now func() time.Time
-	// list visits all users, and returns nil only after the last one.
-	list func(ctx context.Context, visit func(identity) error) error
 
 	mu sync.Mutex
 	// current serves look-ups, reading will; nil where there is none.
@@ -119,9 +123,9 @@ type listings struct {
 
 // find is the IDs of the users that may have a key. Where the current listing does
 // not serve, the next is waited for, or read. False tells that none can be shared.
-func (s *listings) find(ctx context.Context, wanted key) ([]string, bool, error) {
+func (s *listings) find(ctx context.Context, wanted key, list lister) ([]string, bool, error) {
 	for {
-		ids, served, next, serves := s.look(ctx, wanted)
+		ids, served, next, serves := s.look(ctx, wanted, list)
 		if next == nil {
 			return ids, served, nil
 		}
@@ -130,7 +134,7 @@ func (s *listings) find(ctx context.Context, wanted key) ([]string, bool, error)
 			return nil, false, ctx.Err()
 		case <-next.done:
 		}
-		if serves && next.err != nil && !errors.Is(next.err, errTooLong) {
+		if serves && next.err != nil && !errors.Is(next.err, errTooLong) && !errors.Is(next.err, errForgotten) {
 			return nil, false, next.err
 		}
 	}
@@ -138,7 +142,7 @@ func (s *listings) find(ctx context.Context, wanted key) ([]string, bool, error)
 
 // look is what the current listing says, or else the one that has to be waited
 // for: it serves where no write since it began is in doubt.
-func (s *listings) look(ctx context.Context, wanted key) (ids []string, served bool, next *listing, serves bool) {
+func (s *listings) look(ctx context.Context, wanted key, list lister) (ids []string, served bool, next *listing, serves bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.current; l != nil && !l.doubted[wanted] && s.now().Before(l.until) {
@@ -149,18 +153,21 @@ func (s *listings) look(ctx context.Context, wanted key) (ids []string, served b
 	}
 	if s.reading == nil {
 		s.reading = &listing{ids: map[key][]string{}, doubted: map[key]bool{}, done: make(chan struct{})}
-		go s.read(context.WithoutCancel(ctx), s.reading)
+		go s.read(context.WithoutCancel(ctx), s.reading, list)
 	}
 	return nil, false, s.reading, !s.reading.doubted[wanted]
 }
 
 // read fills a listing, and makes it the current one if it came to its end.
-func (s *listings) read(ctx context.Context, l *listing) {
+func (s *listings) read(ctx context.Context, l *listing, list lister) {
 	ctx, cancel := context.WithTimeout(ctx, longestListing)
 	defer cancel()
-	err := s.list(ctx, func(who identity) error {
+	err := list(ctx, func(who identity) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		if s.reading != l {
+			return errForgotten
+		}
 		if l.add(who); l.full {
 			return errTooLong
 		}
@@ -175,11 +182,17 @@ func (s *listings) read(ctx context.Context, l *listing) {
 }
 
 func (s *listings) end(l *listing, err error) {
-	if l.full {
+	switch {
+	case s.reading != l:
+		err = errForgotten
+	case l.full:
 		err = errTooLong
 		s.aloneUntil = s.now().Add(sharedFor)
+		s.reading = nil
+	default:
+		s.reading = nil
 	}
-	s.reading, l.err = nil, err
+	l.err = err
 	close(l.done)
 	if err != nil {
 		l.release()
@@ -200,6 +213,14 @@ func (s *listings) drop(l *listing) {
 		s.current = nil
 		l.release()
 	}
+}
+
+// forget drops all listings. Writes that are under way are told to the next ones.
+func (s *listings) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(s.current)
+	s.reading = nil
 }
 
 // note tells the listings of a user that was written since they began.
@@ -231,6 +252,17 @@ func (s *listings) doubt(keys ...key) {
 	}
 }
 
+// Inherit takes what another target of the same service still writes into account,
+// which this one takes the place of. It is called before this one is used.
+func (t *Target) Inherit(from provision.Target) {
+	if before, ok := from.(interface{ listings() *listings }); ok {
+		t.shared = before.listings()
+		t.shared.forget()
+	}
+}
+
+func (t *Target) listings() *listings { return t.shared }
+
 // doubt is of a user that may have been made.
 func (t *Target) doubt(desired provision.Desired) {
 	t.shared.doubt(keyOf(externalIDAttribute, desired.CorrelationID), keyOf(userNameAttribute, desired.UserName))
@@ -251,7 +283,7 @@ func (t *Target) note(desired provision.Desired, id string) {
 // False tells that there is none that serves.
 func (t *Target) searchShared(ctx context.Context, wanted key) ([]resource, bool, error) {
 	for range 2 {
-		ids, shared, err := t.shared.find(ctx, wanted)
+		ids, shared, err := t.shared.find(ctx, wanted, t.listNames)
 		if err != nil || !shared {
 			return nil, false, err
 		}

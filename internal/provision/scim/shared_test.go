@@ -241,15 +241,16 @@ func TestUserNamesAreFoldedAsTheyAreCompared(t *testing.T) {
 // pages are listings that a test lets go on page by page.
 type pages struct {
 	listings
-	begun chan struct{}
-	next  chan []identity
-	fails chan error
+	lister lister
+	begun  chan struct{}
+	next   chan []identity
+	fails  chan error
 }
 
 func newPages() *pages {
 	p := &pages{begun: make(chan struct{}, 10), next: make(chan []identity), fails: make(chan error)}
 	p.now = time.Now
-	p.list = func(_ context.Context, visit func(identity) error) error {
+	p.lister = func(_ context.Context, visit func(identity) error) error {
 		p.begun <- struct{}{}
 		for {
 			select {
@@ -277,7 +278,7 @@ type looked struct {
 func (p *pages) look(ctx context.Context, wanted key) chan looked {
 	result := make(chan looked, 1)
 	go func() {
-		ids, shared, err := p.find(ctx, wanted)
+		ids, shared, err := p.find(ctx, wanted, p.lister)
 		result <- looked{ids, shared, err}
 	}()
 	return result
@@ -325,6 +326,39 @@ func TestTheFirstToAskMayGiveUp(t *testing.T) {
 	failure := errors.New("broke off")
 	p.fails <- failure
 	g.Eventually(third).Should(Receive(HaveField("Err", MatchError(failure))))
+}
+
+// TestATargetThatIsMadeAnew knows of what its predecessor writes still.
+func TestATargetThatIsMadeAnew(t *testing.T) {
+	g := NewWithT(t)
+	f, before, _ := newUnfiltered(t)
+	f.fill(5)
+	g.Expect(ensure(t.Context(), before, desired(t, before, 1))).To(Succeed())
+	after := newTarget(t, before.base, func(o *Options) { o.Budget, o.Now = nil, before.options.Now })
+	after.Inherit(struct{ *Target }{before}) // as an MDM's has it
+	lists := f.lists()
+	for n := range 20 {
+		_, err := after.Find(t.Context(), provision.Reference{CorrelationID: desired(t, after, n).CorrelationID})
+		g.Expect(provision.IsNotFound(err)).To(Equal(n > 4))
+	}
+	g.Expect(f.lists()).To(Equal(lists+1), "its credentials may lead elsewhere")
+	f.lose(http.MethodPost, func(w http.ResponseWriter) { refuse(w, http.StatusInternalServerError, "", "oh") })
+	_, err := before.Create(t.Context(), desired(t, before, 10))
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(ensure(t.Context(), after, desired(t, after, 10))).To(Succeed())
+	g.Expect(f.kept[users]).To(HaveLen(6))
+
+	// One that is made anew while a list is read.
+	p := newPages()
+	a := keyOf(externalIDAttribute, "a")
+	first := p.look(t.Context(), a)
+	g.Eventually(p.begun).Should(Receive())
+	p.forget()
+	p.next <- []identity{{external: "a", id: "1"}} // it ends with that
+	g.Eventually(p.begun).Should(Receive())
+	p.next <- []identity{{external: "a", id: "2"}}
+	p.fails <- nil
+	g.Eventually(first).Should(Receive(Equal(looked{[]string{"2"}, true, nil})))
 }
 
 func TestListingsTakeNoMoreMemoryThanAllowed(t *testing.T) {

@@ -35,7 +35,7 @@ type Target struct {
 	discovery singleflight.Group
 	// unfiltered are the attributes by which the service refused to filter.
 	unfiltered sync.Map
-	shared     listings
+	shared     *listings
 }
 
 // New makes a target. The error tells what is wrong with the options, and what to do.
@@ -51,7 +51,7 @@ func New(o Options) (*Target, error) {
 		return nil, err
 	}
 	t := &Target{options: o, base: strings.TrimRight(o.URL, "/"), mapped: mapped}
-	t.shared.now, t.shared.list = o.Now, t.listNames
+	t.shared = &listings{now: o.Now}
 	if o.Authentication.OAuth != nil {
 		t.tokens = newTokens(o)
 	}
