@@ -25,32 +25,44 @@ import (
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/test/doubles/graph"
 	"tegata.dev/tegata/test/doubles/mdm"
+	"tegata.dev/tegata/test/doubles/scimmy"
 )
 
 const (
 	namespace = "acme"
 	number    = 1000
-	// enrolled of them have an account in the MDM too.
+	// enrolled of them have an account in the MDM too, chatting of them one in a
+	// SCIM service: the leavers, and others than in the MDM.
 	enrolled = 100
-	// leavers are among the enrolled.
+	chatting = 100
+	// leavers have an account everywhere.
 	leavers = 10
 	// pace is between two kills.
 	pace = 5 * time.Second
 	// writesPerSecond is so low that the operator is killed several times before
 	// all accounts are there.
-	writesPerSecond    = 30
-	mdmWritesPerSecond = 3
+	writesPerSecond = 30
+	// tenthPerSecond is of the services that a tenth of the members are in.
+	tenthPerSecond = 3
 	// replicationDelay is longer than the operator takes to start: it does not find
 	// what it made just before it was killed.
 	replicationDelay = 8 * time.Second
+	scimToken        = "the-scim-service's-token"
 )
 
-// world is a cluster with two services.
+// world is a cluster with three services.
 type world struct {
 	*cluster
 	entra *graph.Server
 	mdm   *mdm.Server
+	// chat is behind the gateway.
+	chat    *scimmy.Service
+	gateway *scimmy.Gateway
 }
+
+func inMDM(i int) bool { return i < enrolled }
+
+func inChat(i int) bool { return i < leavers || enrolled <= i && i < enrolled+chatting-leavers }
 
 // TestKilledEveryFiveSeconds while it makes 1,000 accounts, and then while it
 // takes some away: in the end there is exactly what should be.
@@ -59,7 +71,9 @@ func TestKilledEveryFiveSeconds(t *testing.T) {
 		cluster: newCluster(t),
 		entra:   graph.New(graph.Options{ReplicationDelay: replicationDelay, Limits: graph.Unlimited}),
 		mdm:     mdm.New(mdm.Options{}),
+		chat:    scimmy.Start(t, scimmy.Options{Folder: "../interop", Token: scimToken}),
 	}
+	w.gateway = w.chat.Lagging(t, replicationDelay)
 	t.Cleanup(w.entra.Close)
 	w.startOperator()
 	t.Cleanup(w.stopOperator)
@@ -68,15 +82,15 @@ func TestKilledEveryFiveSeconds(t *testing.T) {
 	crowd := make(chan error, 1)
 	began := time.Now()
 	go func() { crowd <- w.crowd() }()
-	w.killUntil(func() bool { return len(w.entra.Users()) == number && len(w.mdm.Users()) == enrolled })
+	w.killUntil(func() bool { return w.made() == number+enrolled+chatting })
 	w.Expect(<-crowd).To(Succeed())
 	w.Expect(w.kills).To(BeNumerically(">=", 5))
-	w.settled(number, enrolled)
+	w.settled(number, enrolled, chatting)
 	w.Expect(w.entra.Deleted()).To(BeEmpty())
 	t.Logf("%d accounts by %d calls after %d kills and %s", number, w.entra.Counts()["POST /users"], w.kills, time.Since(began).Round(time.Second))
 
 	w.leave()
-	w.settled(number-leavers, enrolled-leavers)
+	w.settled(number-leavers, enrolled-leavers, chatting-leavers)
 	w.Expect(w.entra.Deleted()).To(HaveLen(leavers))
 	t.Logf("%d accounts after %d kills and %s", number-leavers, w.kills, time.Since(began).Round(time.Second))
 }
@@ -97,7 +111,7 @@ func (w *world) settle() {
 		&v1alpha1.Tenant{ObjectMeta: meta("acme"), Spec: v1alpha1.TenantSpec{
 			IdentityServerRef: v1alpha1.IdentityServerReference{Name: "id"}, DisplayName: "株式会社アクメ",
 		}},
-		&corev1.Secret{ObjectMeta: meta("credentials"), Data: map[string][]byte{"secret": []byte("secret"), "token": []byte(mdm.DefaultToken)}},
+		&corev1.Secret{ObjectMeta: meta("credentials"), Data: map[string][]byte{"secret": []byte("secret"), "token": []byte(mdm.DefaultToken), "chat": []byte(scimToken)}},
 		&v1alpha1.ProvisioningTarget{ObjectMeta: meta("entra"), Spec: v1alpha1.ProvisioningTargetSpec{
 			TenantRef: tenant, WritesPerSecond: writesPerSecond, DeletionPolicy: v1alpha1.DeleteAccounts,
 			EntraID: &v1alpha1.EntraID{
@@ -107,13 +121,26 @@ func (w *world) settle() {
 			},
 		}},
 		&v1alpha1.ProvisioningTarget{ObjectMeta: meta("mdm"), Spec: v1alpha1.ProvisioningTargetSpec{
-			TenantRef: tenant, WritesPerSecond: mdmWritesPerSecond, DeletionPolicy: v1alpha1.DeleteAccounts,
+			TenantRef: tenant, WritesPerSecond: tenthPerSecond, DeletionPolicy: v1alpha1.DeleteAccounts,
 			MDM: &v1alpha1.MDM{REST: &v1alpha1.MDMREST{
 				URL: v1alpha1.TargetURL(w.serve(w.mdm) + mdm.Path), TokenSecretRef: v1alpha1.SecretKeyReference{Name: "credentials", Key: "token"},
 			}},
-			Members: &v1alpha1.TargetMembers{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"mdm": "yes"}}},
+			Members: labelled("mdm"),
+		}},
+		&v1alpha1.ProvisioningTarget{ObjectMeta: meta("chat"), Spec: v1alpha1.ProvisioningTargetSpec{
+			TenantRef: tenant, WritesPerSecond: tenthPerSecond, DeletionPolicy: v1alpha1.DisableAccounts,
+			SCIM: &v1alpha1.SCIM{
+				URL:            v1alpha1.TargetURL(w.gateway.URL),
+				Authentication: v1alpha1.SCIMAuthentication{BearerTokenSecretRef: &v1alpha1.SecretKeyReference{Name: "credentials", Key: "chat"}},
+			},
+			Members: labelled("chat"),
 		}},
 	)
+}
+
+// labelled are the members with the label name=yes.
+func labelled(name string) *v1alpha1.TargetMembers {
+	return &v1alpha1.TargetMembers{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{name: "yes"}}}
 }
 
 // serve returns where a service listens.
@@ -137,13 +164,20 @@ func (w *world) crowd() error {
 				Mail: nameOf(i) + "@acme.example", Role: "Staff", PasswordSetup: "None",
 			},
 		}
-		if i < enrolled {
-			member.Labels = map[string]string{"mdm": "yes"}
+		member.Labels = map[string]string{}
+		if inMDM(i) {
+			member.Labels["mdm"] = "yes"
+		}
+		if inChat(i) {
+			member.Labels["chat"] = "yes"
 		}
 		making.Go(func() error { return w.k8s.Create(w.t.Context(), member) })
 	}
 	return making.Wait()
 }
+
+// made is how many accounts there are in the services.
+func (w *world) made() int { return len(w.entra.Users()) + len(w.mdm.Users()) + w.gateway.Made() }
 
 // killUntil kills the operator at the pace until something is done, each time as
 // soon as a service has made one more account: what became of that one the
@@ -153,11 +187,10 @@ func (w *world) killUntil(done func() bool) {
 	const most = 12
 	ticker := time.NewTicker(pace)
 	defer ticker.Stop()
-	made := func() int { return len(w.entra.Users()) + len(w.mdm.Users()) }
 	for w.kills < most && !done() {
 		<-ticker.C
-		before := made()
-		w.Eventually(func() bool { return made() > before || done() }, patience, time.Millisecond).Should(BeTrue())
+		before := w.made()
+		w.Eventually(func() bool { return w.made() > before || done() }, patience, time.Millisecond).Should(BeTrue())
 		w.kill()
 	}
 }
@@ -170,9 +203,9 @@ func (w *world) leave() {
 		for _, name := range []string{nameOf(i), nameOf(i + 1)} {
 			w.Expect(w.k8s.Delete(w.t.Context(), &v1alpha1.Member{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})).To(Succeed())
 		}
-		gone := func() int { return len(w.entra.Deleted()) + enrolled - len(w.mdm.Users()) }
-		before := gone()
-		w.Eventually(gone, patience, 2*time.Millisecond).Should(BeNumerically(">", before))
+		left := func() int { return w.made() - w.gateway.Changed() }
+		before := left()
+		w.Eventually(left, patience, 2*time.Millisecond).Should(BeNumerically("<", before))
 		w.kill()
 	}
 	w.Eventually(func(g Gomega) {
@@ -185,19 +218,20 @@ func (w *world) leave() {
 			g.Expect(receipt.Status.SignInBlockedAt.IsZero()).To(BeFalse(), "%+v", receipt.Status)
 			g.Expect(receipt.Status.Targets).To(ConsistOf(
 				And(HaveField("Name", "entra"), HaveField("Outcome", v1alpha1.AccountRemoved)),
-				And(HaveField("Name", "mdm"), HaveField("Outcome", v1alpha1.AccountRemoved))))
+				And(HaveField("Name", "mdm"), HaveField("Outcome", v1alpha1.AccountRemoved)),
+				And(HaveField("Name", "chat"), HaveField("Outcome", v1alpha1.AccountDisabled))))
 			g.Expect(verdict(receipt)).To(Equal(status.CurrentStatus))
 		}
 	}, patience, glance).Should(Succeed())
 }
 
 // settled waits until everything is Current, and checks each account.
-func (w *world) settled(members, withMDM int) {
+func (w *world) settled(members, withMDM, withChat int) {
 	w.t.Helper()
 	var accounts []v1alpha1.Account
 	ids := map[string]string{}
 	w.Eventually(func(g Gomega) {
-		accounts = w.accounts(g, members+withMDM)
+		accounts = w.accounts(g, members+withMDM+withChat)
 		list := &v1alpha1.MemberList{}
 		g.Expect(w.k8s.List(w.t.Context(), list, client.InNamespace(namespace))).To(Succeed())
 		g.Expect(list.Items).To(HaveLen(members))
@@ -206,7 +240,7 @@ func (w *world) settled(members, withMDM int) {
 			g.Expect(list.Items[i].Status.ProvisioningFailures).To(BeEmpty())
 			ids[list.Items[i].Name] = list.Items[i].Status.ID
 		}
-		for name, synced := range map[string]int{"entra": members, "mdm": withMDM} {
+		for name, synced := range map[string]int{"entra": members, "mdm": withMDM, "chat": withChat} {
 			target := &v1alpha1.ProvisioningTarget{}
 			g.Expect(w.k8s.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, target)).To(Succeed())
 			g.Expect(verdict(target)).To(Equal(status.CurrentStatus), "%+v", target.Status)
@@ -225,6 +259,14 @@ func (w *world) settled(members, withMDM int) {
 		there["mdm/"+user.Text("id")] = user.Text("externalId")
 	}
 	w.Expect(there).To(HaveLen(members+withMDM), "exactly so many")
+	all := w.chat.Users(w.t)
+	w.Expect(all).To(HaveLen(chatting), "exactly so many; whoever left is disabled there")
+	for _, user := range all {
+		if user.Active {
+			there["chat/"+user.ID] = user.ExternalID
+		}
+	}
+	w.Expect(there).To(HaveLen(members+withMDM+withChat), "exactly so many")
 	for i := range accounts {
 		account := &accounts[i]
 		id := ids[account.Spec.MemberRef.Name]

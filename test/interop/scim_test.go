@@ -6,13 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 package interop
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -21,6 +16,7 @@ import (
 	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/provision/client"
 	"tegata.dev/tegata/internal/provision/scim"
+	"tegata.dev/tegata/test/doubles/scimmy"
 )
 
 const (
@@ -28,29 +24,10 @@ const (
 	enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 )
 
-// startSCIM runs scimservice.mjs until the test ends, and returns its address.
+// startSCIM runs a service until the test ends, and returns its address.
 func startSCIM(t *testing.T, patch bool) string {
 	t.Helper()
-	g := NewWithT(t)
-	if _, err := os.Stat("node_modules/scimmy"); err != nil {
-		t.Fatal("the Node packages are missing; run npm ci in test/interop, or make interop: ", err)
-	}
-	argument, err := json.Marshal(map[string]any{"token": scimToken, "patch": patch})
-	g.Expect(err).NotTo(HaveOccurred())
-	command := exec.Command("node", "scimservice.mjs", string(argument))
-	command.Stderr = os.Stderr
-	input, err := command.StdinPipe()
-	g.Expect(err).NotTo(HaveOccurred())
-	output, err := command.StdoutPipe()
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(command.Start()).To(Succeed())
-	t.Cleanup(func() {
-		g.Expect(input.Close()).To(Succeed())
-		g.Expect(command.Wait()).To(Succeed())
-	})
-	line, err := bufio.NewReader(output).ReadString('\n')
-	g.Expect(err).NotTo(HaveOccurred())
-	return strings.TrimSpace(line)
+	return scimmy.Start(t, scimmy.Options{Folder: ".", Token: scimToken, NoPatch: !patch}).URL
 }
 
 // newSCIM is a target that keeps accounts in the service at an address.
