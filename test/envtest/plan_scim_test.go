@@ -6,16 +6,12 @@ SPDX-License-Identifier: Apache-2.0
 package envtest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +26,7 @@ import (
 	"tegata.dev/tegata/api/v1alpha1"
 	"tegata.dev/tegata/internal/plan"
 	"tegata.dev/tegata/internal/provision"
+	"tegata.dev/tegata/test/doubles/scimmy"
 )
 
 const scimToken = "the-scim-service's-token"
@@ -49,21 +46,9 @@ type scimService struct {
 // label chat=yes.
 func (p *place) newSCIM() (*scimService, *v1alpha1.ProvisioningTarget, *corev1.Secret) {
 	p.t.Helper()
-	folder := filepath.Join("..", "interop")
-	_, err := os.Stat(filepath.Join(folder, "node_modules", "scimmy"))
-	p.Expect(err).NotTo(HaveOccurred(), "the Node packages are missing; run npm ci in test/interop")
-	command := exec.Command("node", "scimservice.mjs", string(must(json.Marshal(map[string]any{"token": scimToken, "patch": true}))))
-	command.Dir, command.Stderr = folder, os.Stderr
-	input, output := must(command.StdinPipe()), must(command.StdoutPipe())
-	p.Expect(command.Start()).To(Succeed())
-	p.t.Cleanup(func() {
-		p.Expect(input.Close()).To(Succeed())
-		p.Expect(command.Wait()).To(Succeed())
-	})
-	line, err := bufio.NewReader(output).ReadString('\n')
-	p.Expect(err).NotTo(HaveOccurred())
+	behind := scimmy.Start(p.t, scimmy.Options{Folder: "../interop", Token: scimToken})
 	service := &scimService{p: p}
-	address := must(url.Parse(strings.TrimSpace(line)))
+	address := must(url.Parse(behind.URL))
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = address.Scheme, address.Host }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		service.mu.Lock()
