@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"maps"
@@ -68,6 +69,30 @@ func KeptStatements(ctx context.Context, db *sql.DB) ([]string, error) {
 
 // MaxStatements is how many a connection keeps.
 const MaxStatements = maxStatements
+
+// RefuseRollback has the writing connection of an SQLite store fail to roll back.
+func RefuseRollback(ctx context.Context, s *Store) error {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	err = conn.Raw(func(raw any) error {
+		preparing := raw.(*preparingConnection)
+		preparing.sqliteConn = refusingRollback{preparing.sqliteConn}
+		return nil
+	})
+	return errors.Join(err, conn.Close())
+}
+
+type refusingRollback struct{ sqliteConn }
+
+// PrepareContext implements driver.ConnPrepareContext.
+func (c refusingRollback) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if query == `ROLLBACK` {
+		return nil, errors.New("no memory left")
+	}
+	return c.sqliteConn.PrepareContext(ctx, query)
+}
 
 // Write runs body in a write transaction, with what runs a statement in it.
 func Write(ctx context.Context, s *Store, body func(run func(statement string) error) error) error {

@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"time"
 )
@@ -49,16 +50,20 @@ func beginSQLite(ctx context.Context, db *sql.DB) (transaction, error) {
 // Commit does nothing but Rollback when the context has ended, as *sql.Tx.
 func (t sqliteTransaction) Commit() error {
 	if _, err := t.ExecContext(t.ctx, `COMMIT`); err != nil {
-		_ = t.Rollback() // fails where SQLite has rolled back already
+		_ = t.Rollback() // the failure to commit is what matters
 		return err
 	}
 	return t.Close()
 }
 
-// Rollback works when the context has ended too.
+// Rollback works when the context has ended too. Where it fails, because SQLite
+// has rolled back already or whatever else, the connection ends, and with it the
+// transaction: the next one could not begin in the middle of it.
 func (t sqliteTransaction) Rollback() error {
-	_, err := t.ExecContext(context.WithoutCancel(t.ctx), `ROLLBACK`)
-	return errors.Join(err, t.Close())
+	if _, err := t.ExecContext(context.WithoutCancel(t.ctx), `ROLLBACK`); err != nil {
+		return errors.Join(err, t.Raw(func(any) error { return driver.ErrBadConn }))
+	}
+	return t.Close()
 }
 
 // tx is a write transaction. What it promises to wake is woken after commit.

@@ -57,3 +57,28 @@ func TestTransactionsLeaveNothingBehind(t *testing.T) {
 		}
 	})
 }
+
+// TestFailedEndsOfTransactions: SQLite's only writer outlives a ROLLBACK and a
+// COMMIT that fail.
+func TestFailedEndsOfTransactions(t *testing.T) {
+	f := newSQLite(t)
+	const insert = `INSERT INTO flows (id_hash, body, expires_at) VALUES ('x', 'x', 0)`
+	expectClean := func(why string) {
+		t.Helper()
+		f.Expect(store.Write(f.ctx, f.Store, func(run func(string) error) error {
+			return errors.Join(run(insert), run(`DELETE FROM flows`))
+		})).To(Succeed(), why)
+	}
+	f.Expect(store.RefuseRollback(f.ctx, f.Store)).To(Succeed())
+	failed := errors.New("failed")
+	f.Expect(store.Write(f.ctx, f.Store, func(run func(string) error) error {
+		return errors.Join(run(insert), failed)
+	})).To(MatchError(failed))
+	expectClean("not rolled back")
+
+	f.Expect(store.Write(f.ctx, f.Store, func(run func(string) error) error {
+		return errors.Join(run(`PRAGMA defer_foreign_keys = ON`), run(insert),
+			run(`INSERT INTO certificate_warnings (tenant, fingerprint, days) VALUES ('nobody', 'x', 7)`))
+	})).To(MatchError(ContainSubstring("FOREIGN KEY")), "at its commit")
+	expectClean("not committed")
+}
