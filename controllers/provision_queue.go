@@ -320,15 +320,16 @@ func (q *provisionQueue) Len() int {
 	return len(q.waiting)
 }
 
-// Waiting is how many requests of a target wait or are worked on.
-func (q *provisionQueue) Waiting(target types.NamespacedName) int {
+// Waiting is how many requests of a target wait or are worked on. silent tells that
+// its service gives no sensible answer, even to one at a time.
+func (q *provisionQueue) Waiting(target types.NamespacedName) (number int, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l := q.lanes[target]
 	if l == nil {
-		return 0
+		return 0, false
 	}
-	return l.count()
+	return l.count(), !l.failingUntil.IsZero()
 }
 
 // waitingByTarget is Waiting of every target.

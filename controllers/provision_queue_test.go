@@ -283,6 +283,8 @@ func TestLaneThatFailsNarrowsAndPauses(t *testing.T) {
 		g.Expect(take(q)).To(BeEmpty(), "two work yet, and one may")
 		fail(2)
 		fail(3)
+		_, silent := q.Waiting(target)
+		g.Expect(silent).To(BeTrue())
 		elapse(2*time.Second - time.Millisecond)
 		g.Expect(take(q)).To(BeEmpty())
 		for i, pause := range []time.Duration{16, 30, 30} {
@@ -296,6 +298,8 @@ func TestLaneThatFailsNarrowsAndPauses(t *testing.T) {
 		elapse(8*time.Second + time.Millisecond)
 		g.Expect(take(q)).To(HaveLen(1))
 		q.Answered(target)
+		_, silent = q.Waiting(target)
+		g.Expect(silent).To(BeFalse())
 		q.Done(queued("a", "t", creation, 7))
 		g.Expect(take(q)).To(HaveLen(2))
 	})

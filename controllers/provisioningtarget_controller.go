@@ -54,8 +54,9 @@ type provisioningTargets struct {
 	events events.EventRecorder
 	// desired is the account that somebody should have; nil for nobody.
 	desired func(ctx context.Context, live liveTarget, account *v1alpha1.Account) (*provision.Desired, error)
-	// waiting is how many changes wait for a target's service.
-	waiting func(target types.NamespacedName) int
+	// waiting is how many changes wait for a target's service, and whether that is
+	// silent.
+	waiting func(target types.NamespacedName) (number int, silent bool)
 	pace    pace
 	made    services
 }
@@ -185,6 +186,9 @@ func (k *provisioningTargets) attempt(ctx context.Context, target *v1alpha1.Prov
 	}
 	if k.tryUse(ctx, target, report) {
 		return
+	}
+	if waits := target.Status.Progress; waits != nil {
+		waits.TimeLeft = "" // nothing is done meanwhile
 	}
 	// Why it cannot be used is what its status will say, unless that passes.
 	said := target.DeepCopy()

@@ -110,6 +110,9 @@ func (k *provisioningTargets) gather(ctx context.Context, target *v1alpha1.Provi
 			return ingredients{}, false
 		}
 		options.Entra, uses = entra, entraSecrets(entra)
+		for i := range uses {
+			uses[i].field += fmt.Sprintf(" of ProvisioningTarget %q", name)
+		}
 	}
 	values, ok := k.readSecrets(ctx, target.Namespace, uses, report)
 	if !ok || !k.namedExist(ctx, target, report) {

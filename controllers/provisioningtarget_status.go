@@ -62,46 +62,6 @@ func (p *pace) forget(name types.NamespacedName) {
 	delete(p.counted, name)
 }
 
-// tally sums up a target's Accounts.
-type tally struct {
-	desired, synced, failed, held int
-	unmanaged                     int
-	// lasting is how many of the failed a person has to look at.
-	lasting int
-}
-
-func (t tally) pending() int { return max(t.desired-t.synced-t.failed, 0) }
-
-func tallyOf(accounts []v1alpha1.Account) tally {
-	var t tally
-	for i := range accounts {
-		account := &accounts[i]
-		if account.Spec.MemberRef == nil {
-			if account.DeletionTimestamp.IsZero() {
-				t.unmanaged++
-			}
-			continue
-		}
-		state := account.Status.State
-		switch {
-		case state == v1alpha1.AccountHeld:
-			t.held++
-			continue
-		case state == v1alpha1.AccountFailed:
-			t.failed++
-			if failure := account.Status.Error; failure == nil || failure.NextTry.IsZero() {
-				t.lasting++
-			}
-		case !account.Status.RemovedAt.IsZero() || !account.DeletionTimestamp.IsZero():
-			continue
-		case meta.IsStatusConditionTrue(account.Status.Conditions, v1alpha1.SyncedCondition):
-			t.synced++
-		}
-		t.desired++
-	}
-	return t
-}
-
 // moment is what a target's next step and status are decided from.
 type moment struct {
 	now       time.Time
@@ -110,6 +70,8 @@ type moment struct {
 	state     runState
 	tally     tally
 	waiting   int
+	// silent tells that the service gives no sensible answer, even to one call at a time.
+	silent bool
 	// due is when the next sync of all begins; asked the value of the annotation
 	// that asks for one now, empty where none was.
 	due     time.Time
@@ -166,7 +128,7 @@ func (k *provisioningTargets) look(target *v1alpha1.ProvisioningTarget, live liv
 		tally: tallyOf(accounts), wanted: wanted,
 	}
 	if k.waiting != nil {
-		m.waiting = k.waiting(live.name)
+		m.waiting, m.silent = k.waiting(live.name)
 	}
 	last, request := target.Status.LastSync.Time, target.Status.LastSyncRequest
 	if m.state.synced != nil {
@@ -225,8 +187,11 @@ func (k *provisioningTargets) observe(target *v1alpha1.ProvisioningTarget, live 
 	}
 	fields.Progress = nil
 	if waiting := max(m.waiting, m.tally.pending()); waiting > 0 {
-		left := time.Duration(float64(waiting) / float64(live.writesPerSecond) * float64(time.Second)).Round(time.Second)
-		fields.Progress = &v1alpha1.SyncProgress{Waiting: count(waiting), TimeLeft: v1alpha1.Duration(max(left, time.Second).String())}
+		fields.Progress = &v1alpha1.SyncProgress{Waiting: count(waiting)}
+		if m.works() {
+			left := time.Duration(float64(waiting) / float64(live.writesPerSecond) * float64(time.Second)).Round(time.Second)
+			fields.Progress.TimeLeft = v1alpha1.Duration(max(left, time.Second).String())
+		}
 	}
 	fields.ThrottledUntil = metav1.Time{}
 	if m.trouble.throttledUntil.After(m.now) {
@@ -239,6 +204,17 @@ func (k *provisioningTargets) observe(target *v1alpha1.ProvisioningTarget, live 
 	if m.wanted != nil && m.state.groups.digest != "" {
 		fields.Groups = count(m.state.groups.count)
 	}
+}
+
+// works tells that what waits is being done.
+func (m moment) works() bool {
+	return !m.suspended && m.trouble.failure == nil && m.state.checked && !m.unanswered()
+}
+
+// unanswered tells that the service does not answer: a call that fails among many
+// that do not is no reason to say so.
+func (m moment) unanswered() bool {
+	return m.tally.unanswered > 0 && (m.silent || m.tally.unanswered == m.tally.pending())
 }
 
 // wakeInTime asks for the next look.
@@ -278,13 +254,17 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		return m.failed()
 	case !m.state.checked:
 		return waits(v1alpha1.SyncingReason, "The service is being asked whether the credentials serve.")
+	case m.unanswered():
+		return status.Outcome{Verdict: status.Retries, Reason: v1alpha1.UnavailableReason, Message: fmt.Sprintf(
+			"Accounts that wait, and are tried again: %d. %s", m.tally.pending(), m.tally.silence)}
 	case m.tally.held > 0:
 		return mustAct(v1alpha1.DeletionHeldReason, fmt.Sprintf(
 			"The deletion guard holds the removal of %d accounts. To see them: kubectl get accounts -n %s --field-selector spec.targetRef.name=%s,status.state=Held. To approve all that it holds now: %s",
 			m.tally.held, target.Namespace, target.Name, approveCommand("provisioningtarget", client.ObjectKeyFromObject(target))))
 	case m.tally.lasting > 0:
 		return mustAct(v1alpha1.AccountsFailedReason, fmt.Sprintf(
-			"%d accounts are not as declared, and theirs tell what to do: kubectl get accounts --field-selector spec.targetRef.name=%s,status.state=Failed -o wide", m.tally.lasting, target.Name))
+			"Accounts that are not as declared: %d. Theirs tell what to do: kubectl get accounts -n %s --field-selector spec.targetRef.name=%s,status.state=Failed -o wide",
+			m.tally.lasting, target.Namespace, target.Name))
 	case m.trouble.throttledUntil.After(m.now):
 		return waits(v1alpha1.ThrottledReason, "The service asks to wait; the work goes on as soon as it takes calls again.")
 	case m.tally.failed > 0:
@@ -295,7 +275,7 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 	if outcome, stands := federationOutcome(target); stands {
 		return outcome
 	}
-	return m.synced()
+	return m.synced(target)
 }
 
 // heldStill tells of a suspended target: in order as long as nothing waits for it.
@@ -329,8 +309,11 @@ func (m moment) failed() status.Outcome {
 }
 
 // synced tells that all is as declared, and what to care for nevertheless.
-func (m moment) synced() status.Outcome {
+func (m moment) synced(target *v1alpha1.ProvisioningTarget) status.Outcome {
 	outcome := status.Outcome{Reason: v1alpha1.SyncedReason, Message: "Every account is as declared."}
+	if intuneTarget(target.Spec) != "" {
+		outcome.Message = "The credentials serve; devices are read with every sync."
+	}
 	if expires := m.state.findings.CredentialExpires; !expires.IsZero() && expires.Sub(m.now) <= expiryWarning {
 		outcome.Reason = v1alpha1.CredentialExpiringReason
 		verb := "end"

@@ -73,13 +73,19 @@ func TestTally(t *testing.T) {
 	found := tallyOf([]v1alpha1.Account{
 		account(v1alpha1.AccountActive, in), account(v1alpha1.AccountDisabled, in), account(v1alpha1.AccountPending, nil),
 		account(v1alpha1.AccountHeld, nil),
+		account(v1alpha1.AccountHeld, func(a *v1alpha1.Account) {
+			a.Annotations = map[string]string{v1alpha1.ApproveDeletionsAnnotation: "yes"}
+		}),
+		account(v1alpha1.AccountActive, func(a *v1alpha1.Account) {
+			a.Status.Error = &v1alpha1.AccountError{Cause: "Unavailable", Message: "It is away."}
+		}),
 		account(v1alpha1.AccountRemoved, func(a *v1alpha1.Account) { in(a); a.Status.RemovedAt = metav1.Now() }),
 		account(v1alpha1.AccountFailed, nil),
 		account(v1alpha1.AccountFailed, func(a *v1alpha1.Account) { a.Status.Error = &v1alpha1.AccountError{NextTry: metav1.Now()} }),
 		account(v1alpha1.AccountUnmanaged, func(a *v1alpha1.Account) { a.Spec.MemberRef = nil }),
 	})
-	g.Expect(found).To(Equal(tally{desired: 5, synced: 2, failed: 2, lasting: 1, held: 1, unmanaged: 1}))
-	g.Expect(found.pending()).To(Equal(1))
+	g.Expect(found).To(Equal(tally{desired: 7, synced: 2, failed: 2, lasting: 1, held: 1, unmanaged: 1, unanswered: 1, silence: "It is away."}))
+	g.Expect(found.pending()).To(Equal(3), "what is approved is under way")
 }
 
 // What a person has to do comes before what passes by itself.
@@ -107,10 +113,13 @@ func TestOutcomesOfATarget(t *testing.T) {
 		"listing failed":     {moment{state: runState{checked: true, failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "nothing was concluded", true},
 		"permission missing": {moment{state: runState{failure: failure(provision.Forbidden)}}, status.UserMustAct, v1alpha1.PermissionMissingReason, "It failed.", false},
 		"held before failed": {moment{state: checked, tally: tally{held: 30, lasting: 1, failed: 1}}, status.UserMustAct, v1alpha1.DeletionHeldReason, `removal of 30 accounts. To see them: kubectl get accounts -n acme --field-selector spec.targetRef.name=chat,status.state=Held. To approve all that it holds now: kubectl annotate provisioningtarget chat -n acme identity.tegata.dev/approve-deletions="$(date)" --overwrite`, true},
-		"some failed":        {moment{state: checked, tally: tally{desired: 9, failed: 3, lasting: 2}}, status.UserMustAct, v1alpha1.AccountsFailedReason, "2 accounts", true},
+		"some failed":        {moment{state: checked, tally: tally{desired: 9, failed: 3, lasting: 2}}, status.UserMustAct, v1alpha1.AccountsFailedReason, "not as declared: 2. Theirs tell what to do: kubectl get accounts -n acme --field-selector spec.targetRef.name=chat,", true},
 		"failed for now":     {moment{state: checked, tally: tally{desired: 9, failed: 3}}, status.Retries, v1alpha1.AccountsFailedReason, "tried again", true},
 		"throttled":          {moment{now: now, state: checked, trouble: trouble{throttledUntil: now.Add(time.Second)}, tally: tally{desired: 9}}, status.Waits, v1alpha1.ThrottledReason, "asks to wait", true},
 		"under way":          {moment{state: checked, tally: tally{desired: 9, synced: 8}}, status.Waits, v1alpha1.SyncingReason, "under way", true},
+		"nobody answers":     {moment{state: checked, tally: tally{desired: 9, synced: 7, failed: 1, lasting: 1, unanswered: 1, silence: "It is away."}}, status.Retries, v1alpha1.UnavailableReason, "tried again: 1. It is away.", true},
+		"one of many fails":  {moment{state: checked, tally: tally{desired: 9, synced: 1, unanswered: 1}}, status.Waits, v1alpha1.SyncingReason, "under way", true},
+		"silent":             {moment{state: checked, silent: true, tally: tally{desired: 9, synced: 1, unanswered: 1, silence: "It is away."}}, status.Retries, v1alpha1.UnavailableReason, "tried again: 8. It is away.", true},
 		"done":               {moment{state: checked, tally: tally{desired: 9, synced: 9}}, status.Done, v1alpha1.SyncedReason, "as declared", true},
 		"credentials end": {moment{now: now, state: runState{checked: true, findings: provision.Findings{CredentialExpires: now.Add(29 * 24 * time.Hour)}}},
 			status.Done, v1alpha1.CredentialExpiringReason, "end at 2026-12-21T00:00:00Z", true},
@@ -126,6 +135,29 @@ func TestOutcomesOfATarget(t *testing.T) {
 			g.Expect(outcome.Message).To(ContainSubstring(test.message))
 			reason, _ := test.moment.unusable(outcome)
 			g.Expect(reason == "").To(Equal(test.usable))
+		})
+	}
+}
+
+// How long work takes is told only while it is done.
+func TestTimeLeft(t *testing.T) {
+	checked := runState{checked: true}
+	waits := tally{desired: 9, synced: 1}
+	for name, test := range map[string]struct {
+		moment moment
+		want   string
+	}{
+		"under way": {moment{state: checked, tally: waits}, "4s"},
+		"suspended": {moment{state: checked, suspended: true, tally: waits}, ""},
+		"refused":   {moment{state: checked, trouble: trouble{failure: &provision.Error{}}, tally: waits}, ""},
+		"unchecked": {moment{tally: waits}, ""},
+		"silent":    {moment{state: checked, silent: true, tally: tally{desired: 9, synced: 1, unanswered: 1}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			target := &v1alpha1.ProvisioningTarget{}
+			(&provisioningTargets{}).observe(target, liveTarget{writesPerSecond: 2}, test.moment)
+			g.Expect(target.Status.Progress).To(Equal(&v1alpha1.SyncProgress{Waiting: count(8), TimeLeft: v1alpha1.Duration(test.want)}))
 		})
 	}
 }

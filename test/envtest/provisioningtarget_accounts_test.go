@@ -116,7 +116,7 @@ func TestAccountThatWasThereBefore(t *testing.T) {
 	theirs := service.add(provision.Account{UserName: "taro@" + p.namespace + ".example", DisplayName: "Taro", Active: true})
 	p.create(secret, target, p.member("taro"), p.member("hanako"))
 	message := p.stalled(target, v1alpha1.AccountsFailedReason)
-	p.Expect(message).To(ContainSubstring("1 accounts are not as declared"))
+	p.Expect(message).To(ContainSubstring("Accounts that are not as declared: 1."))
 	p.Expect(target.Status.Accounts.Failed).To(HaveValue(BeEquivalentTo(1)))
 	p.syncNow(target, "1")
 	p.Eventually(p.unmanaged, patience, glance).Should(HaveLen(1))
