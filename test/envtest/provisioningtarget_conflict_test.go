@@ -105,6 +105,8 @@ func TestPlanTellsOfTwoTargetsOfOneService(t *testing.T) {
 	second.Name = "a-second"
 	p.create(secret, chat, p.member("taro"))
 	p.synced(chat, 1)
+	// Times of creation are whole seconds, and of those made in one the name decides.
+	p.Eventually(time.Now, patience, glance).Should(BeTemporally(">=", chat.CreationTimestamp.Add(time.Second)))
 	l := p.newPipeline()
 	for _, arguments := range [][]string{nil, {"--offline-targets"}} {
 		l.declare(second)
