@@ -100,8 +100,10 @@ func (s *Site) metadata(v *visit) error {
 func (s *Site) redirectBinding(v *visit) error {
 	message, decodeError := saml.DecodeRedirect(v.r.URL.RawQuery)
 	serve := func() error { return v.singleSignOn(message, decodeError) }
-	if decodeError == nil && v.answerByMemory(serve) {
-		return nil
+	if decodeError == nil {
+		if done, err := v.answerByMemory(serve); done {
+			return err
+		}
 	}
 	// Whoever is logged in needs no query more for the tenant.
 	if err := v.authenticate(); err != nil {
@@ -285,6 +287,8 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		}
 		return v.redirect(loginURL(id))
 	}
+	// It has been noted, or nobody knows: once more would make two answers of one.
+	v.tentative = false
 	if err != nil {
 		return fmt.Errorf("note the app in the session: %w", err)
 	}
@@ -356,7 +360,7 @@ func (v *visit) refusePending(provider *saml.Provider, sp *saml.ServiceProvider,
 
 // count counts an answer, unless it is to be made anew.
 func (v *visit) count(outcome string) {
-	if !v.tentative || outcome == outcomeSucceeded {
+	if !v.tentative {
 		v.site.Metrics.response(outcome)
 	}
 }

@@ -132,3 +132,18 @@ func TestChangesCountAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestFailureAfterTheAnswerWasNoted: what was noted is not noted again by a
+// fresh read, though its page cannot be made.
+func TestFailureAfterTheAnswerWasNoted(t *testing.T) {
+	w, sp := newSAMLWorld(t)
+	w.apply(samlApp(func(a *directory.App) { a.SAML.AssertionConsumerServices[0].URL = "urn:nowhere" }))
+	b := w.browser()
+	b.logIn(hanako, goodPassword)
+	w.Expect(b.remembers()).To(BeTrue())
+	_, target := sp.request("", func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL = "" })
+	before := len(w.audits())
+	w.Expect(b.get(target).status).To(Equal(http.StatusInternalServerError))
+	w.Expect(w.audits()).To(HaveLen(before + 1))
+	w.Expect(w.counted("tegata_idp_saml_responses_total", "succeeded")).To(Equal(1.0))
+}

@@ -29,7 +29,8 @@ type visit struct {
 	session *store.Session
 	account *store.Account
 	// tentative visits go by what is remembered of the session, which may be out
-	// of date: whatever is not the answer of Participate is refused them.
+	// of date: they may neither tell nor write anything, but end with errTentative,
+	// until Participate finds that it still holds.
 	tentative bool
 	// bare pages hold no form of ours, so they give the browser no cookie: a
 	// cross-site POST comes without those that it has.
@@ -111,19 +112,19 @@ var errTentative = errors.New("this needs the session as it is now")
 // answerByMemory serves what has a session, if it can, by what is remembered of
 // it, and so without a query of its own: Participate tells whether it still
 // holds. Nothing has been sent or written where done is false.
-func (v *visit) answerByMemory(serve func() error) (done bool) {
+func (v *visit) answerByMemory(serve func() error) (done bool, err error) {
 	token := v.site.readCookie(v.r, sessionCookie)
 	session, account := v.site.Store.Remembered(token)
 	if session == nil {
-		return false
+		return false, nil
 	}
 	v.tentative, v.token, v.session, v.account = true, token, session, account
 	v.speak(account.Language)
-	if serve() == nil {
-		return true
+	if err := serve(); err == nil || !v.tentative {
+		return true, err
 	}
 	*v = visit{site: v.site, w: v.w, r: v.r}
-	return false
+	return false, nil
 }
 
 // speak turns to a member's language where it is one of ours.
