@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package web_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -50,8 +51,38 @@ func TestSingleSignOnAllocatesTheSameForAnyNumber(t *testing.T) {
 	w.Expect(moreSize).To(BeNumerically("~", size, size/4), "pools are emptied now and then")
 }
 
-// allocations are how many a log-in to an app makes by a session, and their bytes.
-func (w *world) allocations(b *browser, target string) (count, size float64) {
+// goneBrowser takes no answer, but reads it later all the same.
+type goneBrowser struct {
+	*httptest.ResponseRecorder
+	page []byte
+}
+
+// Write implements io.Writer.
+func (g *goneBrowser) Write(page []byte) (int, error) {
+	g.page = page
+	return 0, errors.New("stream closed")
+}
+
+// TestPagesThatWereNotSentAreLeftAlone: HTTP/2 may still read a page after its
+// write has failed, while other members get theirs.
+func TestPagesThatWereNotSentAreLeftAlone(t *testing.T) {
+	w, sp := newSAMLWorld(t)
+	b := w.browser()
+	b.logIn(hanako, goodPassword)
+	_, target := sp.request("state", nil)
+	request := w.requestOf(b, target)
+	for range 20 {
+		gone := &goneBrowser{ResponseRecorder: httptest.NewRecorder()}
+		w.server.Config.Handler.ServeHTTP(gone, request)
+		kept := string(gone.page)
+		w.Expect(kept).To(ContainSubstring("SAMLResponse"))
+		w.server.Config.Handler.ServeHTTP(httptest.NewRecorder(), request)
+		w.Expect(string(gone.page) == kept).To(BeTrue())
+	}
+}
+
+// requestOf is the browser's request for an address.
+func (w *world) requestOf(b *browser, target string) *http.Request {
 	w.t.Helper()
 	address, err := url.Parse(target)
 	w.Expect(err).NotTo(HaveOccurred())
@@ -59,6 +90,13 @@ func (w *world) allocations(b *browser, target string) (count, size float64) {
 	for _, cookie := range b.client.Jar.Cookies(address) {
 		request.AddCookie(cookie)
 	}
+	return request
+}
+
+// allocations are how many a log-in to an app makes by a session, and their bytes.
+func (w *world) allocations(b *browser, target string) (count, size float64) {
+	w.t.Helper()
+	request := w.requestOf(b, target)
 	answer := func() {
 		recorder := httptest.NewRecorder()
 		w.server.Config.Handler.ServeHTTP(recorder, request)

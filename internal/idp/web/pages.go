@@ -163,18 +163,19 @@ func (v *visit) render(status int, name, title string, body any) error {
 	if err := v.site.pages.templates[v.language()][name].Execute(&page, data); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
-	v.sendPage(status, page.Bytes())
+	_ = v.sendPage(status, page.Bytes())
 	return nil
 }
 
-func (v *visit) sendPage(status int, page []byte) {
+// sendPage fails where the browser has gone, so that nobody need be told.
+func (v *visit) sendPage(status int, page []byte) error {
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
 	if v.r.Method == http.MethodHead {
-		return
+		return nil
 	}
-	// A failure means that the browser has gone.
-	_, _ = v.w.Write(page)
+	_, err := v.w.Write(page)
+	return err
 }
 
 func (v *visit) text(key string, arguments ...any) string {

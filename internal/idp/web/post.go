@@ -94,12 +94,6 @@ var postBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // maximumKept is the largest page whose memory is used again; most have 10 kB.
 const maximumKept = 128 << 10
 
-func giveBack(buffer *[]byte) {
-	if cap(*buffer) <= maximumKept {
-		postBuffers.Put(buffer)
-	}
-}
-
 // post answers with a page that posts a Response to the app by itself (SAML
 // bindings section 3.5).
 func (v *visit) post(pending *saml.Pending, response []byte) error {
@@ -112,17 +106,20 @@ func (v *visit) post(pending *saml.Pending, response []byte) error {
 		body.Host = u.Host
 	}
 	buffer := postBuffers.Get().(*[]byte)
-	defer giveBack(buffer)
 	page, err := v.site.pages.posts[v.language()][body.RelayState != ""].append((*buffer)[:0], body, response)
 	if err != nil {
 		return fmt.Errorf("render page post: %w", err)
 	}
-	*buffer = page
 	header := v.w.Header()
 	header.Set("Content-Security-Policy", postPolicy(nonce, pending.ACSURL))
 	// The app may check the origin of a post; it learns no more than that.
 	header.Set("Referrer-Policy", "strict-origin")
-	v.sendPage(http.StatusOK, page)
+	// Where a write fails, HTTP/2 may read the page still, and must not find the
+	// next member's there.
+	if v.sendPage(http.StatusOK, page) == nil && cap(page) <= maximumKept {
+		*buffer = page
+		postBuffers.Put(buffer)
+	}
 	return nil
 }
 
