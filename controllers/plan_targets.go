@@ -54,10 +54,14 @@ func (p *planner) tellTargets(ctx context.Context) error {
 		if !target.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if _, concerned := p.tenants[types.NamespacedName{Namespace: target.Namespace, Name: target.Spec.TenantRef.Name}]; !concerned || intuneTarget(target.Spec) != "" {
+		if _, concerned := p.tenants[types.NamespacedName{Namespace: target.Namespace, Name: target.Spec.TenantRef.Name}]; !concerned {
 			continue
 		}
 		t := p.planned(target)
+		if intuneTarget(target.Spec) != "" {
+			p.checkTarget(ctx, t) // it has no accounts
+			continue
+		}
 		if err := p.tellTarget(ctx, t); err != nil {
 			return err
 		}
@@ -168,6 +172,10 @@ func (p *planner) openService(ctx context.Context, t *plannedTarget) bool {
 		if err != nil || !keeps {
 			t.remark("The service was not asked: the target is new, or moves to another address or other credentials, and manifests under review must not have keys sent there. " +
 				"Once they are reviewed, ask it with --ask-changed-targets.")
+			// To look whether everything is there sends nothing anywhere.
+			if _, ok = k.prepare(ctx, t.ProvisioningTarget, t.in, report); !ok {
+				p.tellRefused(ctx, t, report)
+			}
 			return false
 		}
 	}
@@ -192,6 +200,31 @@ func (p *planner) openService(ctx context.Context, t *plannedTarget) bool {
 		}
 	}
 	return false
+}
+
+// checkTarget tells what stands against a target, and asks no service.
+func (p *planner) checkTarget(ctx context.Context, t *plannedTarget) {
+	k := t.controller
+	k.lifetime = ctx
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.SyncedCondition)
+	if t.in = k.findTenant(ctx, t.ProvisioningTarget, report); t.in != nil {
+		if _, ok := k.accept(ctx, t.ProvisioningTarget, t.in, report); ok && !p.Offline {
+			k.prepare(ctx, t.ProvisioningTarget, t.in, report)
+		}
+	}
+	p.tellRefused(ctx, t, report)
+}
+
+// tellRefused tells what a person has to mend in a target, if there is anything.
+func (p *planner) tellRefused(ctx context.Context, t *plannedTarget, report *status.Report) {
+	for _, condition := range []string{v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition} {
+		if report.Outcome(condition).Verdict == status.UserMustAct {
+			said := t.DeepCopy()
+			report.Write(said)
+			p.tellProblem(ctx, said)
+			return
+		}
+	}
 }
 
 // tellFromStatus plans with what Tegata last knew of the service.

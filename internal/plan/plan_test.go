@@ -30,6 +30,8 @@ func full() plan.Plan {
 	made := plan.Plan{
 		Objects: []plan.Object{
 			{Reference: reference("LinkApp", "handbook"), Operation: plan.Delete},
+			{Reference: reference("Member", "saburo"), Operation: plan.Delete}, {Reference: reference("Member", "shiro"), Operation: plan.Delete},
+			{Reference: reference("Member", "chiyo"), Operation: plan.Delete},
 			{Reference: reference("Member", "taro"), Operation: plan.Update, Fields: []plan.Field{
 				{Path: "spec.mail", From: "taro@acme.example", To: "t.yamada@acme.example"},
 				{Path: "spec.phone", From: "03-1111-1111"},
@@ -40,12 +42,16 @@ func full() plan.Plan {
 		},
 		Effects:  []plan.Effect{{Namespace: "acme", Member: "taro", Gains: []string{"app SAMLApp/wiki"}, Loses: []string{"log-in"}}},
 		Problems: []plan.Problem{{Reference: reference("Member", "jiro"), Reason: "Conflict", Message: "mail: is taken.", New: true}, {Reference: reference("Group", "old"), Reason: "InvalidSpec", Message: "As ever."}},
-		Held:     []plan.Held{{Reference: reference("Member", "saburo"), Message: "Too many at once."}},
+		Held: []plan.Held{
+			{Reference: reference("Member", "saburo"), Message: "Too many at once."}, {Reference: reference("Member", "chiyo"), Message: "The last SuperAdmin."},
+			{Reference: reference("Member", "shiro"), Message: "Too many at once."},
+		},
 		Targets: []plan.Target{{Reference: reference("ProvisioningTarget", "chat"), Unchanged: 3, FromStatus: true, Remarks: []string{"The service was not asked: you may not read Secret chat."}, Accounts: []plan.Account{
 			{Member: "taro", UserName: "taro@acme.example", Action: provision.Update, Changes: []plan.Change{{Property: "phone", From: "03", To: ""}}},
 			{Member: "hanako", UserName: "hanako@acme.example", Action: provision.Create, Changes: []plan.Change{{Property: "phone"}, {Property: "displayName", To: "佐藤 花子"}}},
 			{Member: "gone", UserName: "gone@acme.example", Action: provision.Delete},
 			{Member: "kept", UserName: "kept@acme.example", Action: provision.Disable, Held: true, Message: "Too many at once."},
+			{Member: "kept-2", UserName: "kept2@acme.example", Action: provision.Disable, Held: true, Message: "Too many at once."},
 			{Member: "theirs", Action: provision.Refuse, Cause: "Conflict", Message: "It is there already."},
 		}, Groups: []plan.Group{
 			{Group: "sales", DisplayName: "営業一部", Formerly: "営業部", Action: provision.Update, Joins: []string{"hanako"}, Leaves: []string{"gone", "kept"}},

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"tegata.dev/tegata/internal/provision"
 )
 
 // longestValue is how much of a value is shown, in characters.
@@ -93,7 +95,7 @@ func (p Plan) Summary() string {
 	if p.Empty() && len(p.Problems) == 0 {
 		return "Nothing would change."
 	}
-	accounts, groups, domains, newProblems := 0, 0, 0, 0
+	accounts, groups, domains, newProblems, refused := 0, 0, 0, 0, ""
 	for _, target := range p.Targets {
 		accounts += len(target.Accounts)
 		groups += len(target.Groups)
@@ -106,8 +108,24 @@ func (p Plan) Summary() string {
 			newProblems++
 		}
 	}
-	return fmt.Sprintf("Plan: %d to create, %d to update, %d to delete, %d rejected; %d people affected; %d accounts, %d groups and %d domains in services; %d new problems; %d deletions held.",
-		p.count(Create), p.count(Update), p.count(Delete), p.count(Reject), len(p.Effects), accounts, groups, domains, newProblems, len(p.Held))
+	if n := p.refused(); n > 0 {
+		refused = fmt.Sprintf(" (%d refused)", n)
+	}
+	return fmt.Sprintf("Plan: %d to create, %d to update, %d to delete, %d rejected; %d people affected; %d accounts%s, %d groups and %d domains in services; %d new problems; %d deletions held.",
+		p.count(Create), p.count(Update), p.count(Delete), p.count(Reject), len(p.Effects), accounts, refused, groups, domains, newProblems, len(p.Held))
+}
+
+// refused counts the accounts that will not be as declared.
+func (p Plan) refused() int {
+	number := 0
+	for _, target := range p.Targets {
+		for _, account := range target.Accounts {
+			if account.Action == provision.Refuse {
+				number++
+			}
+		}
+	}
+	return number
 }
 
 // section is a part of the plan in lines. A line that is indented belongs to the
@@ -204,8 +222,19 @@ func (p Plan) problemLines() section {
 
 func (p Plan) heldLines() section {
 	s := section{title: fmt.Sprintf("Held by the deletion guard (%d; which ones pass first is not determined)", len(p.Held))}
+	var messages []string
+	names := map[string][]string{}
 	for _, held := range p.Held {
-		s.add("! %s: %s", held.Reference, line(held.Message))
+		if names[held.Message] == nil {
+			messages = append(messages, held.Message)
+		}
+		names[held.Message] = append(names[held.Message], held.String())
+	}
+	for _, message := range messages {
+		s.add("! %s", line(message))
+		for _, name := range names[message] {
+			s.add("    %s", name)
+		}
 	}
 	return s
 }

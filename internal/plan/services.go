@@ -23,7 +23,13 @@ func (t Target) sections() []section {
 	if t.FromStatus {
 		accounts.add("! This comes from what Tegata last knew; the service itself was not asked.")
 	}
+	held := ""
 	for _, account := range t.Accounts {
+		if account.Held && account.Message == held {
+			account.Message = "" // once is enough
+		} else if account.Held {
+			held = account.Message
+		}
 		accounts.lines = append(accounts.lines, account.lines()...)
 	}
 	groups := section{title: fmt.Sprintf("%s (%d groups change)", t.Reference, len(t.Groups))}
@@ -86,6 +92,8 @@ func (a Account) lines() []string {
 		first += " (" + line(a.UserName) + ")"
 	}
 	switch {
+	case a.Held && a.Message == "":
+		first += " HELD"
 	case a.Held:
 		first += " HELD: " + line(a.Message)
 	case a.Action == provision.Refuse:

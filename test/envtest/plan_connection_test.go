@@ -46,3 +46,24 @@ func TestPlanSendsNoKeysElsewhere(t *testing.T) {
 		thief.Forget()
 	}
 }
+
+// TestPlanMissesTheSecretsOfTargets that the manifests bring, and what they name.
+func TestPlanMissesTheSecretsOfTargets(t *testing.T) {
+	p := newPlace(t)
+	_, target, secret := p.newMDM(mdm.Options{})
+	l := p.newPipeline()
+	intune := target.DeepCopy()
+	intune.Name, intune.Spec.MDM = "intune", &v1alpha1.MDM{Intune: &v1alpha1.Intune{TargetRef: v1alpha1.ProvisioningTargetReference{Name: "entra"}}}
+	l.declare(p.member("taro", withMDM), target, intune)
+	made, _ := l.planned()
+	p.Expect(accountsOf(made, target.Name)["taro"].Action).To(Equal(provision.Create))
+	told := map[string]string{}
+	for _, problem := range made.Problems {
+		told[problem.Name] = problem.Message
+	}
+	p.Expect(told).To(And(HaveLen(2), HaveKeyWithValue(target.Name, ContainSubstring("create it or correct spec.mdm.rest.tokenSecretRef")),
+		HaveKeyWithValue("intune", ContainSubstring("create it or correct spec.mdm.intune.targetRef"))))
+	p.create(secret)
+	made, _ = l.planned()
+	p.Expect(made.Problems).To(HaveLen(1), "that of Intune")
+}
