@@ -104,9 +104,9 @@ func Write(ctx context.Context, s *Store, body func(run func(statement string) e
 	})
 }
 
-// AsStored is the session without what was read beside it.
+// AsStored is the session without the member that was read beside it.
 func AsStored(session Session) Session {
-	session.memberBody, session.remembered = "", false
+	session.memberBody = ""
 	return session
 }
 

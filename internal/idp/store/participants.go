@@ -49,27 +49,23 @@ func (p *Participant) fields() []any {
 
 // Participate notes an app as a participant of the token's session, with the
 // audit entry of its answer; what was noted of the app before is replaced. The
-// session is the one that the answer was made by. ErrNotFound when it has ended,
-// or its member is no longer let in: the answer must not be sent then, as nobody
-// could take it back. So it is too when a session of Remembered, its member or
-// its tenant have changed since they were read.
+// session is the one that the answer was made by, as Session or Remembered gave
+// it. ErrNotFound when it has ended, or it, its member or its tenant have changed
+// since it was read: the answer must not be sent then, as nobody could take it
+// back.
 func (s *Store) Participate(ctx context.Context, token string, session *Session, p Participant, entry admin.AuditEntry) error {
 	if !storable(p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier) {
 		return fmt.Errorf("%w: a participant that is not plain text", admin.ErrInvalid)
 	}
 	hash := hashToken(token)
-	args := []any{hash, s.options.Now().UnixMilli(), p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier}
-	unchanged := ``
-	if session.remembered {
-		unchanged = ` AND m.body = $10 AND t.revision = $11`
-		args = append(args, session.memberBody, session.TenantRevision)
-	}
 	err := s.write(ctx, func(t *tx) error {
 		noted, err := t.exec(ctx, `INSERT INTO participants (token_hash, app, entity_id, session_index, name_id, name_id_format, name_qualifier, sp_name_qualifier)
-			SELECT s.token_hash, $3, $4, $5, $6, $7, $8, $9`+liveSession+unchanged+`
+			SELECT s.token_hash, $3, $4, $5, $6, $7, $8, $9`+liveSession+` AND m.body = $10 AND t.revision = $11
 			ON CONFLICT (token_hash, app) DO UPDATE SET entity_id = excluded.entity_id, session_index = excluded.session_index,
 				name_id = excluded.name_id, name_id_format = excluded.name_id_format,
-				name_qualifier = excluded.name_qualifier, sp_name_qualifier = excluded.sp_name_qualifier`, args...)
+				name_qualifier = excluded.name_qualifier, sp_name_qualifier = excluded.sp_name_qualifier`,
+			hash, t.now, p.App, p.EntityID, p.SessionIndex, p.NameID, p.NameIDFormat, p.NameQualifier, p.SPNameQualifier,
+			session.memberBody, session.TenantRevision)
 		if err != nil {
 			return err
 		}

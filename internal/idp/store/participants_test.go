@@ -27,9 +27,18 @@ func participant(app, index string) store.Participant {
 
 func (f *fixture) participate(token string, participants ...store.Participant) {
 	f.t.Helper()
+	session := f.read(token)
 	for _, p := range participants {
-		f.Expect(f.Participate(f.ctx, token, &store.Session{}, p, admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded, App: p.App})).To(Succeed())
+		f.Expect(f.Participate(f.ctx, token, session, p, admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded, App: p.App})).To(Succeed())
 	}
+}
+
+// read is the token's session as it is now.
+func (f *fixture) read(token string) *store.Session {
+	f.t.Helper()
+	session, _, err := f.Session(f.ctx, token)
+	f.Expect(err).NotTo(HaveOccurred())
+	return session
 }
 
 func TestParticipants(t *testing.T) {
@@ -60,13 +69,14 @@ func TestParticipants(t *testing.T) {
 		f.Expect(find("acme", chat.EntityID, elsewhere, "i-2")).To(BeEmpty(), "a session that the app takes no part in")
 		f.Expect(find("acme", "\x00", mine, "\xff")).To(BeEmpty())
 
+		mySession := f.read(mine)
 		f.Expect(f.LogOut(f.ctx, store.ReferTo(mine), store.ReferTo("unknown"))).To(Equal([]store.Participant{chat, wiki}))
 		_, _, err = f.Session(f.ctx, mine)
 		f.Expect(err).To(MatchError(store.ErrNotFound))
 		f.Expect(find("acme", wiki.EntityID, mine, "i-1")).To(BeEmpty(), "removed with the session")
 		f.Expect(f.LogOut(f.ctx, store.ReferTo(mine))).To(BeEmpty())
-		f.Expect(f.Participate(f.ctx, mine, &store.Session{}, wiki, admin.AuditEntry{})).To(MatchError(store.ErrNotFound))
-		f.Expect(f.Participate(f.ctx, taros, &store.Session{}, store.Participant{App: "\x00"}, admin.AuditEntry{})).To(MatchError(admin.ErrInvalid))
+		f.Expect(f.Participate(f.ctx, mine, mySession, wiki, admin.AuditEntry{})).To(MatchError(store.ErrNotFound))
+		f.Expect(f.Participate(f.ctx, taros, f.read(taros), store.Participant{App: "\x00"}, admin.AuditEntry{})).To(MatchError(admin.ErrInvalid))
 
 		f.clock.Add(time.Hour)
 		f.Expect(find("acme", wiki.EntityID, taros, "i-3")).To(BeEmpty(), "run out")
@@ -98,11 +108,12 @@ func TestLogOutAgainstParticipate(t *testing.T) {
 		other := storetest.Open(t, f.options)
 		for range 10 {
 			token := f.session("acme", "hanako")
+			session := f.read(token)
 			var racing sync.WaitGroup
 			results := make([]error, 8)
 			for i := range results {
 				racing.Go(func() {
-					results[i] = f.Participate(f.ctx, token, &store.Session{}, participant("app"+strings.Repeat("x", i), "i-1"), admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded})
+					results[i] = f.Participate(f.ctx, token, session, participant("app"+strings.Repeat("x", i), "i-1"), admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded})
 				})
 			}
 			var told []store.Participant

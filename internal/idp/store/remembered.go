@@ -25,7 +25,6 @@ type rememberedSession struct {
 }
 
 func (m *sessionMemory) keep(hash string, session Session, account Account) {
-	session.remembered = true
 	// Who opens an app has proved the password before.
 	account.PasswordHash = ""
 	m.mu.Lock()

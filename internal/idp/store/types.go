@@ -86,10 +86,8 @@ type Session struct {
 	// Store.TenantAt. It is not stored.
 	TenantRevision int64
 
-	// memberBody is the member as the session was read, and remembered tells
-	// that this was some time ago; see Store.Remembered.
+	// memberBody is the member at that moment; see Store.Participate.
 	memberBody string
-	remembered bool
 }
 
 // Mail is one mail of the outbox, claimed by this process.

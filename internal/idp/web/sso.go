@@ -280,7 +280,7 @@ func (v *visit) answer(tenant *store.Tenant, provider *saml.Provider, app direct
 		NameQualifier: response.NameID.NameQualifier, SPNameQualifier: response.NameID.SPNameQualifier,
 	}, v.entrySSO(admin.SSOSucceeded, tenant, app, ""))
 	if errors.Is(err, store.ErrNotFound) {
-		// Logged out while this was on its way.
+		// Logged out while this was on its way, or something has changed.
 		id, err := v.saveFlow(v.site.appFlow(tenant.Slug, app, pending))
 		if err != nil {
 			return err
