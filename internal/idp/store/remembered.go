@@ -9,8 +9,13 @@ import (
 	"sync"
 )
 
-// maxRemembered bounds how many sessions a process remembers, at some 2 kB each.
-const maxRemembered = 4096
+// maxRemembered bounds how many sessions a process remembers, at some 2 kB each,
+// and maxRememberedBody the bytes of their members: a member may have 100 kB and
+// more, and one tenant's must not take the memory of all.
+const (
+	maxRemembered     = 4096
+	maxRememberedBody = 8 << 10
+)
 
 // sessionMemory holds what Session returned of late, by the token's hash: the
 // apps that a member opens in a row need not ask for it each.
@@ -29,12 +34,16 @@ func (m *sessionMemory) keep(hash string, session Session, account Account) {
 	account.PasswordHash = ""
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(session.memberBody) > maxRememberedBody {
+		delete(m.byHash, hash)
+		return
+	}
 	if m.byHash == nil {
 		m.byHash = map[string]rememberedSession{}
 	}
 	if _, known := m.byHash[hash]; !known && len(m.byHash) >= maxRemembered {
-		for any := range m.byHash {
-			delete(m.byHash, any)
+		for other := range m.byHash { // whichever comes first
+			delete(m.byHash, other)
 			break
 		}
 	}

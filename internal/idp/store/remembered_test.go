@@ -7,6 +7,7 @@ package store_test
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,5 +88,19 @@ func TestRememberedSessionsAreBounded(t *testing.T) {
 			store.Remember(f.Store, strconv.Itoa(i))
 		}
 		f.Expect(store.CountRemembered(f.Store)).To(Equal(store.MaxRemembered))
+
+		large := memberChange("acme", "hanako")
+		large.Member.Attributes = map[string]string{"floor": strings.Repeat("x", 100<<10)}
+		f.apply(tenantChange("acme"), memberChange("acme", "hanako"))
+		token := f.session("acme", "hanako")
+		_, err := f.Tenant(f.ctx, "acme")
+		f.Expect(err).NotTo(HaveOccurred())
+		f.read(token)
+		known, _ := f.Remembered(token)
+		f.Expect(known).NotTo(BeNil())
+		f.accepted(large)
+		f.participate(token, participant("wiki", "i-1"))
+		known, _ = f.Remembered(token)
+		f.Expect(known).To(BeNil(), "too large")
 	})
 }
