@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -155,7 +156,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, c.failed(ctx, within, err)
+		return nil, c.failed(ctx, within, request, err)
 	}
 	defer func() { _ = response.Body.Close() }() // read or given up
 	limit, succeeded := c.options.MaxBytes, response.StatusCode/100 == 2
@@ -172,7 +173,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, c.failed(ctx, within, err)
+		return nil, c.failed(ctx, within, request, err)
 	case int64(len(body)) > limit:
 		return nil, unavailable(response.StatusCode, nil, "The service answered with more than %d MB; it is tried again.", limit>>20)
 	}
@@ -213,15 +214,21 @@ func newRequest(ctx context.Context, r Request) (*http.Request, error) {
 	return request, nil
 }
 
-// failed makes an error of what the network said.
-func (c *Client) failed(ctx, within context.Context, err error) error {
+// failed makes an error of what the network said. It names the server, as a target
+// may have several: one that gives tokens, and one that has the accounts.
+func (c *Client) failed(ctx, within context.Context, request *http.Request, err error) error {
+	server := request.URL.Scheme + "://" + request.URL.Host
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case within.Err() != nil, dial.Slow(err):
-		return unavailable(0, err, "The service did not answer within %s; it is tried again.", c.options.Timeout)
+		return unavailable(0, err, "The service at %s did not answer within %s; it is tried again.", server, c.options.Timeout)
 	default:
-		return unavailable(0, err, "The service could not be called: %s.", dial.Explain(err))
+		hint := ""
+		if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+			hint = " Targets by SCIM and by the MDM contract can name that issuer as caBundleRef."
+		}
+		return unavailable(0, err, "The service could not be called at %s: %s.%s", server, dial.Explain(err), hint)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestWhereItConnects(t *testing.T) {
 	g.Expect(calls.Load()).To(BeZero())
 
 	_, err := call(t, Options{Allowed: loopback}, http.MethodGet, secure.URL, nil)
-	g.Expect(err).To(MatchError(ContainSubstring("issuer is not known")))
+	g.Expect(err).To(MatchError(And(ContainSubstring("could not be called at "+secure.URL+": "), ContainSubstring("issuer is not known"), HaveSuffix("can name that issuer as caBundleRef."))))
 	roots := x509.NewCertPool()
 	roots.AddCert(secure.Certificate())
 	_, err = call(t, Options{Allowed: loopback, RootCAs: roots}, http.MethodGet, secure.URL, nil)
