@@ -65,6 +65,9 @@ func (p *planner) tellTargets(ctx context.Context) error {
 		if err := p.tellTarget(ctx, t); err != nil {
 			return err
 		}
+		if t.in != nil {
+			t.told.Remarks = append(t.told.Remarks, undeclaredAttributes(target.Spec, t.in.tenant)...)
+		}
 		if told := *t.told; len(told.Remarks)+told.Unchanged > 0 || told.Changes() {
 			p.plan.Targets = append(p.plan.Targets, told)
 		}

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -177,6 +178,22 @@ func (k *provisioningTargets) readSecrets(ctx context.Context, namespace string,
 		}
 	}
 	return values, true
+}
+
+// undeclaredAttributes tells of attributes that nobody can have, as a slip of the pen
+// clears a property of everybody's. The target works on: leavers do not wait for it.
+func undeclaredAttributes(spec v1alpha1.ProvisioningTargetSpec, tenant directory.Tenant) []string {
+	var remarks []string
+	for i, filled := range spec.Attributes {
+		if filled.From == nil || filled.From.Attribute == "" {
+			continue
+		}
+		if _, declared := tenant.Attribute(filled.From.Attribute); !declared {
+			remarks = append(remarks, fmt.Sprintf("Tenant %s declares no attribute %q, so %s is empty for everybody: add it to the Tenant's spec.attributes, or correct spec.attributes[%d].from.attribute.",
+				tenant.Slug, filled.From.Attribute, filled.Name, i))
+		}
+	}
+	return remarks
 }
 
 // entraOf is the Entra ID tenant of the target that Intune is read by.

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,8 @@ type moment struct {
 	pausing bool
 	// federation is nil where the domain's log-in is none of ours.
 	federation *wantedFederation
+	// remarks are told of a target that is in order.
+	remarks []string
 }
 
 // operate decides whether a target's service can be used, begins what is due,
@@ -105,7 +108,7 @@ func (k *provisioningTargets) operate(ctx context.Context, target *v1alpha1.Prov
 		return k.targets.get(live.name).service != nil
 	}
 	m := k.look(target, live, when, accounts, wanted)
-	m.federation = federation
+	m.federation, m.remarks = federation, undeclaredAttributes(target.Spec, in.tenant)
 	k.begin(target, in, live, m)
 	k.observe(target, live, m)
 	k.tellFederation(ctx, target, observeFederation(target, m))
@@ -322,7 +325,7 @@ func (m moment) synced(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		}
 		outcome.Message += fmt.Sprintf(" But the credentials %s at %s; make new ones in the service and put them into the Secret.", verb, expires.UTC().Format(time.RFC3339))
 	}
-	for _, remark := range m.state.findings.Remarks {
+	for _, remark := range slices.Concat(m.state.findings.Remarks, m.remarks) {
 		outcome.Message += " " + remark
 	}
 	return outcome

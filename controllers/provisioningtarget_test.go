@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/status"
 )
@@ -125,7 +126,8 @@ func TestOutcomesOfATarget(t *testing.T) {
 			status.Done, v1alpha1.CredentialExpiringReason, "end at 2026-12-21T00:00:00Z", true},
 		"credentials ended": {moment{now: now, state: runState{checked: true, findings: provision.Findings{CredentialExpires: now.Add(-time.Hour)}}},
 			status.Done, v1alpha1.CredentialExpiringReason, "ended at", true},
-		"remarks": {moment{state: runState{checked: true, findings: provision.Findings{Remarks: []string{"The clock differs."}}}}, status.Done, v1alpha1.SyncedReason, "The clock differs.", true},
+		"an own remark": {moment{state: checked, remarks: []string{"Nobody has it."}}, status.Done, v1alpha1.SyncedReason, "as declared. Nobody has it.", true},
+		"remarks":       {moment{state: runState{checked: true, findings: provision.Findings{Remarks: []string{"The clock differs."}}}}, status.Done, v1alpha1.SyncedReason, "The clock differs.", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -137,6 +139,17 @@ func TestOutcomesOfATarget(t *testing.T) {
 			g.Expect(reason == "").To(Equal(test.usable))
 		})
 	}
+}
+
+func TestUndeclaredAttributes(t *testing.T) {
+	g := NewWithT(t)
+	from := func(name, attribute string) v1alpha1.TargetAttribute {
+		return v1alpha1.TargetAttribute{Name: name, From: &v1alpha1.TargetAttributeSource{Attribute: attribute}}
+	}
+	spec := v1alpha1.ProvisioningTargetSpec{Attributes: []v1alpha1.TargetAttribute{{Name: "site", Value: "東京"}, from("employeeId", "employeeNumber"), from("title", "jobTitel")}}
+	tenant := directory.Tenant{Slug: "acme", Attributes: []directory.AttributeDefinition{{Name: "employeeNumber"}}}
+	g.Expect(undeclaredAttributes(spec, tenant)).To(ConsistOf(
+		`Tenant acme declares no attribute "jobTitel", so title is empty for everybody: add it to the Tenant's spec.attributes, or correct spec.attributes[2].from.attribute.`))
 }
 
 // How long work takes is told only while it is done.

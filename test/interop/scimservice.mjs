@@ -42,8 +42,9 @@ function kept(resources, unique, complete) {
         id: before?.id ?? randomUUID(),
         meta: { created: before?.meta.created ?? now, lastModified: now },
       };
+      const whole = complete(after); // what it refuses is not kept
       resources.set(after.id, after);
-      return complete(after);
+      return whole;
     },
     egress(resource) {
       if (resource.id) return complete(find(resource.id));
