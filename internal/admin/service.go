@@ -38,7 +38,8 @@ type Service interface {
 	EndSessions(ctx context.Context, member Key) error
 	// Record writes audit entries of what the operator did, at most MaxBatch: those
 	// of RecordedActions (O12.1). An entry whose ID is there already is not written
-	// again; one without gets one. A Time of zero, or in the future, is now.
+	// again; one without gets one, and so does one whose UUIDv7 is of a clock far
+	// ahead. A Time of zero, or in the future, is now.
 	Record(ctx context.Context, entries []AuditEntry) error
 	// SearchAudit lists audit entries, newest first (O12.2).
 	SearchAudit(ctx context.Context, query AuditQuery) ([]AuditEntry, error)

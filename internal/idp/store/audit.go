@@ -26,7 +26,8 @@ const (
 	maxDetail    = 1000
 )
 
-// recordDelay is far more than an entry's time and that of its ID lie apart.
+// recordDelay is far more than an entry's time and that of its ID lie apart,
+// unless a clock was wrong.
 const recordDelay = time.Hour
 
 // defaultAuditPage is how many entries SearchAudit returns where no limit is given.
@@ -55,6 +56,9 @@ func (s *Store) Record(ctx context.Context, entries []admin.AuditEntry) error {
 		for _, entry := range entries {
 			if toMillis(entry.Time) > t.now {
 				entry.Time = time.Time{}
+			}
+			if entry.ID > firstOrdered(fromMillis(t.now).Add(recordDelay)) {
+				entry.ID = "" // it would be kept for longer than others, and stand above them
 			}
 			if err := t.record(ctx, entry); err != nil {
 				return err

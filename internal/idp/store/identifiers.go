@@ -34,14 +34,19 @@ type identifiers struct {
 }
 
 // ordered makes a UUIDv7 (RFC 9562, 5.7) whose 12 bits after the milliseconds
-// count, so that IDs of one process never go backwards.
+// count, so that IDs of one process never go backwards; but where its clock was
+// wrong by more than recordDelay, as entries are kept by their IDs' time.
 func (i *identifiers) ordered() (string, error) {
 	var id uuid.UUID
 	if _, err := io.ReadFull(i.random, id[:]); err != nil {
 		return "", fmt.Errorf("random ID: %w", err)
 	}
 	i.mu.Lock()
-	i.last = max(i.last+1, i.now().UnixMilli()<<12)
+	now := i.now().UnixMilli()
+	if i.last>>12 > now+recordDelay.Milliseconds() {
+		i.last = 0
+	}
+	i.last = max(i.last+1, now<<12)
 	stamp := i.last
 	i.mu.Unlock()
 	var head [8]byte

@@ -289,6 +289,24 @@ func TestAuditRetention(t *testing.T) {
 	})
 }
 
+// TestAuditRetentionAfterWrongClocks: what was written by a clock that is right
+// goes in its time, whatever clocks said before or elsewhere.
+func TestAuditRetentionAfterWrongClocks(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		const year = 365 * 24 * time.Hour
+		f.clock.Add(10 * year)
+		f.Expect(f.Audit(f.ctx, admin.AuditEntry{Tenant: "acme", Action: admin.SSOFailed})).To(Succeed())
+		f.clock.Add(-10 * year)
+		f.Expect(f.Audit(f.ctx, admin.AuditEntry{Tenant: "acme", Action: admin.SSOSucceeded})).To(Succeed())
+		// The operator's clock is ahead as well: 2248.
+		recorded := admin.AuditEntry{ID: "07fc5cd6-9000-7000-8000-000000000000", Time: f.clock.Now().Add(10 * year), Tenant: "acme", Action: admin.AccountCreated}
+		f.Expect(f.Record(f.ctx, []admin.AuditEntry{recorded})).To(Succeed())
+		f.clock.Add(2 * year)
+		f.Expect(f.Cleanup(f.ctx)).To(Succeed())
+		f.Expect(f.actions()).To(Equal([]string{admin.SSOFailed}))
+	})
+}
+
 func TestMemoIsMadeOnceARevision(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		f.accepted(tenantChange("acme"))
