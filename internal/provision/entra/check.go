@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 	remark := func(format string, arguments ...any) {
 		findings.Remarks = append(findings.Remarks, fmt.Sprintf(format, arguments...))
 	}
-	token, err := t.tokens.get(ctx)
+	token, err := t.freshToken(ctx)
 	if err != nil {
 		return findings, err
 	}
@@ -67,7 +68,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 			if n.met(granted) {
 				continue
 			}
-			message := fmt.Sprintf("The app lacks the permission %s (application permission of Microsoft Graph), %s; grant it, with admin consent. A token that is out already learns of it within the hour.", n.any[0], n.purpose)
+			message := fmt.Sprintf("The app lacks the permission %s (application permission of Microsoft Graph), %s; grant it, with admin consent. Microsoft may take some minutes to know of it; it counts from the next check on.", n.any[0], n.purpose)
 			if n.fatal {
 				return findings, &provision.Error{Cause: provision.Forbidden, Message: message}
 			}
@@ -80,6 +81,21 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 		}
 	}
 	return findings, nil
+}
+
+// freshToken is a token that has what the target needs, or a new one that shows that
+// it is not granted: a token does not learn of what is granted after it.
+func (t *Target) freshToken(ctx context.Context) (string, error) {
+	token, err := t.tokens.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	granted, known := grantedRoles(token)
+	if !known || !slices.ContainsFunc(t.needs(), func(n need) bool { return !n.met(granted) }) {
+		return token, nil
+	}
+	t.tokens.forget(token)
+	return t.tokens.get(ctx)
 }
 
 func (n need) met(granted map[string]bool) bool {

@@ -87,6 +87,24 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What is granted counts at the next check, although a former token is good for an hour.
+func TestGrantedPermissionCounts(t *testing.T) {
+	secret := graph.Secret{Value: "secret"}
+	s := newSite(t, graph.Options{Apps: app(secret, "User.Read.All")}, nil)
+	for range 2 {
+		_, err := s.Check(t.Context())
+		s.Expect(s.failure(err).Cause).To(Equal(provision.Forbidden))
+	}
+	s.Expect(s.tenant.Counts()["POST /token"]).To(Equal(3), "not more often than each check")
+	s.tenant.SetApp(app(secret, without("Application.Read.All")...)[0])
+	_, err := s.Check(t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	before := s.tenant.Counts()["POST /token"]
+	_, err = s.Check(t.Context())
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(s.tenant.Counts()["POST /token"]).To(Equal(before), "all that is needed is there")
+}
+
 func TestCheckByCertificate(t *testing.T) {
 	certificate, other := testCertificate(t), testCertificate(t)
 	tenant := graph.Options{Apps: []graph.App{{ClientID: graph.DefaultClientID, Certificates: []*x509.Certificate{certificate.Leaf}, Permissions: graph.AllPermissions()}}}
