@@ -136,7 +136,7 @@ func (a *accountAttempt) fresh() bool {
 func (a *accountAttempt) fails(failure *provision.Error, nextTry time.Time) {
 	fields := &a.account.Status
 	now := &v1alpha1.AccountError{
-		Cause: string(failure.Cause), Message: messageOf(failure), RequestID: failure.RequestID,
+		Cause: string(failure.Cause), Message: bounded(failure.Message), RequestID: failure.RequestID,
 		Since: metav1.NewTime(a.clock().Truncate(time.Second)),
 	}
 	if len(now.RequestID) > 255 {
@@ -153,11 +153,11 @@ func (a *accountAttempt) fails(failure *provision.Error, nextTry time.Time) {
 	fields.Error = now
 }
 
-// messageOf is a failure's message as far as status takes it.
-func messageOf(failure *provision.Error) string {
+// bounded is a message as far as status takes it.
+func bounded(message string) string {
 	const longest = 2048
-	if runes := []rune(failure.Message); len(runes) > longest {
+	if runes := []rune(message); len(runes) > longest {
 		return string(runes[:longest])
 	}
-	return failure.Message
+	return message
 }

@@ -11,7 +11,11 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"tegata.dev/tegata/api/v1alpha1"
+	"tegata.dev/tegata/internal/provision"
 	"tegata.dev/tegata/internal/status"
 )
 
@@ -81,8 +85,32 @@ func outcomeOf(account *v1alpha1.Account) v1alpha1.OffboardingTarget {
 		}
 	case found.State == v1alpha1.AccountHeld, found.State == v1alpha1.AccountFailed:
 		target.Outcome = found.State
+	default:
+		if reason, message := obstacle(account); reason != "" {
+			target.Message = message
+			if !passes(reason) && (found.ExternalID != "" || found.CorrelationID != "") {
+				target.Outcome = v1alpha1.AccountFailed
+			}
+		}
 	}
 	return target
+}
+
+// obstacle is what keeps an account's target from being worked on, in the words of
+// its condition; empty where nothing does.
+func obstacle(account *v1alpha1.Account) (reason, message string) {
+	synced := meta.FindStatusCondition(account.Status.Conditions, v1alpha1.SyncedCondition)
+	if synced == nil || synced.Status != metav1.ConditionFalse {
+		return "", ""
+	}
+	return synced.Reason, bounded(synced.Message)
+}
+
+// passes tells that nobody has to do anything.
+func passes(reason string) bool {
+	return slices.Contains([]string{
+		v1alpha1.PendingReason, v1alpha1.SyncingReason, v1alpha1.UnavailableReason, v1alpha1.ThrottledReason, string(provision.NotFound),
+	}, reason)
 }
 
 // isDone reports whether nothing more will be done in the target's service.
@@ -107,7 +135,11 @@ func summarise(targets []v1alpha1.OffboardingTarget) status.Outcome {
 		return mustAct(v1alpha1.SyncedCondition, v1alpha1.AccountsFailedReason, fmt.Sprintf(
 			"Sign-in is blocked. The accounts in %s could not be removed; status.targets says why.", list(v1alpha1.AccountFailed)))
 	case len(names) > 0:
-		return waits(v1alpha1.SyncingReason, fmt.Sprintf("Sign-in is blocked; accounts are being removed: %s.", list(v1alpha1.AccountPending)))
+		message := fmt.Sprintf("Sign-in is blocked; accounts are being removed: %s.", list(v1alpha1.AccountPending))
+		if slices.ContainsFunc(targets, func(t v1alpha1.OffboardingTarget) bool { return !isDone(t) && t.Message != "" }) {
+			message += " What they wait for is in status.targets."
+		}
+		return waits(v1alpha1.SyncingReason, message)
 	}
 	return status.Outcome{Condition: v1alpha1.SyncedCondition, Reason: v1alpha1.SyncedReason}
 }

@@ -46,6 +46,11 @@ func TestOutcomes(t *testing.T) {
 	failed.Status.Error = &v1alpha1.AccountError{Cause: "Forbidden", Message: "Grant it."}
 	mended := failed.DeepCopy()
 	mended.Status.RemovedAt, mended.Status.State = metav1.NewTime(noon), v1alpha1.AccountRemoved
+	waiting := func(reason, externalID string) *v1alpha1.Account {
+		made := account("entra", v1alpha1.AccountActive, externalID, never)
+		made.Status.Conditions = []metav1.Condition{{Type: v1alpha1.SyncedCondition, Status: metav1.ConditionFalse, Reason: reason, Message: "It waits."}}
+		return made
+	}
 	for name, test := range map[string]struct {
 		before  []v1alpha1.OffboardingTarget
 		account *v1alpha1.Account
@@ -59,6 +64,10 @@ func TestOutcomes(t *testing.T) {
 		"retained":              {nil, account("entra", v1alpha1.AccountRetained, "1", noon), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountRetained, "1", "", noon)}},
 		"held":                  {nil, account("entra", v1alpha1.AccountHeld, "1", never), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountHeld, "1", "", never)}},
 		"failed":                {nil, failed, false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountFailed, "1", "Grant it.", never)}},
+		"target is suspended":   {nil, waiting(v1alpha1.SuspendedReason, "1"), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountFailed, "1", "It waits.", never)}},
+		"target lacks rights":   {nil, waiting(v1alpha1.PermissionMissingReason, "1"), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountFailed, "1", "It waits.", never)}},
+		"target is silent":      {nil, waiting(v1alpha1.UnavailableReason, "1"), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountPending, "1", "It waits.", never)}},
+		"nothing to remove":     {nil, waiting(v1alpha1.SuspendedReason, ""), false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountPending, "", "It waits.", never)}},
 		"failed before":         {[]v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountFailed, "1", "Grant it.", never)}, mended, false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountRemoved, "1", "", noon)}},
 		"its object gone after": {[]v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountRemoved, "1", "", noon)}, nil, false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountRemoved, "1", "", noon)}},
 		"its object gone first": {[]v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountPending, "1", "", never)}, nil, false, []v1alpha1.OffboardingTarget{told("entra", v1alpha1.AccountRetained, "1", keptUnmanaged, never)}},
@@ -89,6 +98,7 @@ func TestSummarise(t *testing.T) {
 		{nil, status.Done, v1alpha1.SyncedReason},
 		{[]v1alpha1.OffboardingTarget{done}, status.Done, v1alpha1.SyncedReason},
 		{[]v1alpha1.OffboardingTarget{done, pending}, status.Waits, v1alpha1.SyncingReason},
+		{[]v1alpha1.OffboardingTarget{done, told("a", v1alpha1.AccountPending, "1", "It is away.", never)}, status.Waits, v1alpha1.SyncingReason},
 		{[]v1alpha1.OffboardingTarget{pending, failed}, status.UserMustAct, v1alpha1.AccountsFailedReason},
 		{[]v1alpha1.OffboardingTarget{pending, failed, heldOne}, status.UserMustAct, v1alpha1.DeletionHeldReason},
 	} {
