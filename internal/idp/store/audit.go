@@ -141,6 +141,7 @@ func (s *Store) SearchAudit(ctx context.Context, query admin.AuditQuery) ([]admi
 	}
 	if !query.Until.IsZero() {
 		where("at < $%d", toMillis(query.Until))
+		where("id < $%d", firstOrdered(query.Until.Add(recordDelay)))
 	}
 	statement := `SELECT id, at, tenant, member, member_name, mail, app, action, address, user_agent, request_id, detail FROM audit`
 	if len(conditions) > 0 {
