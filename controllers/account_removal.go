@@ -68,7 +68,30 @@ func (a *accountAttempt) remove(ctx context.Context, report *status.Report) stat
 		return a.failed(err, a.removalDigest(), report)
 	}
 	a.removed(decision.Action, found)
+	if decision.Action.Removes() {
+		a.passLicenseOn(ctx)
+	}
 	return a.linger(ctx, report)
+}
+
+// passLicenseOn has one account look again that there was no licence for: whoever
+// joins does not wait for the next sync when somebody leaves. Where the cache does
+// not tell it, the sync comes.
+func (a *accountAttempt) passLicenseOn(ctx context.Context) {
+	list := &v1alpha1.AccountList{}
+	of := []client.ListOption{client.InNamespace(a.live.name.Namespace), client.MatchingFields{byTarget: a.live.name.Name}, client.UnsafeDisableDeepCopy}
+	if err := a.List(ctx, list, of...); err != nil {
+		return
+	}
+	for i := range list.Items {
+		fields, name := list.Items[i].Status, client.ObjectKeyFromObject(&list.Items[i])
+		if fields.State != v1alpha1.AccountFailed || fields.Error == nil || fields.Error.Cause != string(provision.LicenseLimit) || a.targets.suspected(name) != 0 {
+			continue
+		}
+		a.targets.suspect(name)
+		a.wakers.accounts.wake(name)
+		return
+	}
 }
 
 // removed writes that the account was taken away.

@@ -160,6 +160,21 @@ func TestMDMFailuresAreToldApart(t *testing.T) {
 	p.current(target)
 }
 
+// TestMDMLicenceOfALeaver goes to somebody who waits for one, before the next sync.
+func TestMDMLicenceOfALeaver(t *testing.T) {
+	p := newPlace(t)
+	service, target, secret := p.newMDM(mdm.Options{Licenses: 1})
+	taro := p.member("taro", withMDM)
+	p.create(secret, target, taro)
+	p.synced(target, 1)
+	jiro := p.member("jiro", withMDM)
+	p.create(jiro)
+	p.failing(jiro, "LicenseLimit")
+	p.Expect(p.k8s.Delete(ctx, taro)).To(Succeed())
+	p.Eventually(func() mdm.User { return service.User(jiro.Spec.Mail) }, patience, glance).ShouldNot(BeNil())
+	p.synced(target, 1)
+}
+
 // TestMDMsTokenIsRefused: nothing more is asked until the Secret changes.
 func TestMDMsTokenIsRefused(t *testing.T) {
 	p := newPlace(t)

@@ -123,7 +123,7 @@ func (p problem) cause() (provision.Cause, string) {
 	case userNotFound:
 		return provision.NotFound, notThere
 	case licenseExhausted:
-		return provision.LicenseLimit, "The MDM has no user licence left for this member: buy one, or delete a user there who needs none. It is tried again at the next sync."
+		return provision.LicenseLimit, "The MDM has no user licence left for this member: buy one, or delete a user there who needs none. It is tried again at the next sync, and when somebody's account is taken away."
 	case mailAlreadyUsed:
 		return provision.Conflict, "Another user of the MDM has this mail address already: delete or rename that user there, set spec.adoption of the ProvisioningTarget to ByUserName to take the user over, or give the Member another address."
 	case externalIDUsed:
