@@ -122,8 +122,11 @@ func (k *accounts) attempt(ctx context.Context, account *v1alpha1.Account, repor
 	case err != nil:
 		report.Add(readFailed("The target and the member", err))
 	case a.target == nil:
-		report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
-			fmt.Sprintf("ProvisioningTarget %q does not exist; this object goes, and the account in the service stays as it is.", account.Spec.TargetRef.Name)))
+		// Nobody has to act: of a target with thousands, no event each.
+		report.Add(status.Outcome{
+			Condition: v1alpha1.ResolvedRefsCondition, Verdict: status.Waits, Reason: v1alpha1.ReferenceNotFoundReason,
+			Message: fmt.Sprintf("ProvisioningTarget %q does not exist; this object goes, and the account in the service stays as it is.", account.Spec.TargetRef.Name),
+		})
 		if err := k.Delete(ctx, account.DeepCopy()); client.IgnoreNotFound(err) != nil {
 			report.Add(unavailable(v1alpha1.UnavailableReason, "This object could not be deleted; it is tried again.", err))
 		}

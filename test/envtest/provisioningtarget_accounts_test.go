@@ -240,6 +240,7 @@ func TestDeletedTargetLetsItsAccountsGo(t *testing.T) {
 		}
 		return notes
 	}, patience, glance).Should(ContainElement(ContainSubstring("2 accounts stay in the service as they are")))
+	p.Expect(p.events(v1alpha1.ReferenceNotFoundReason)).NotTo(ContainElement(HavePrefix("Account: ")), "one event tells of all")
 	// The same target, made again, finds its accounts.
 	target.ResourceVersion, target.Finalizers = "", nil
 	p.create(target)
