@@ -252,7 +252,8 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 	case m.suspended:
 		return m.heldStill()
 	case m.trouble.failure != nil:
-		return mustAct(v1alpha1.AuthenticationFailedReason, fmt.Sprintf("%s Nothing is asked of the service until %s changes, or the next sync is due.", m.trouble.failure.Message, credentialsOf(target)))
+		return mustAct(v1alpha1.AuthenticationFailedReason, fmt.Sprintf("%s Nothing is asked of the service until %s changes, or the next sync is due. %s",
+			m.trouble.failure.Message, credentialsOf(target), seenBySync(target)))
 	case m.state.failure != nil:
 		return m.failed()
 	case !m.state.checked:
@@ -266,8 +267,8 @@ func (m moment) outcome(target *v1alpha1.ProvisioningTarget) status.Outcome {
 			m.tally.held, target.Namespace, target.Name, approveCommand("provisioningtarget", client.ObjectKeyFromObject(target))))
 	case m.tally.lasting > 0:
 		return mustAct(v1alpha1.AccountsFailedReason, fmt.Sprintf(
-			"Accounts that are not as declared: %d. Theirs tell what to do: kubectl get accounts -n %s --field-selector spec.targetRef.name=%s,status.state=Failed -o wide",
-			m.tally.lasting, target.Namespace, target.Name))
+			"Accounts that are not as declared: %d. Theirs tell what to do: kubectl get accounts -n %s --field-selector spec.targetRef.name=%s,status.state=Failed -o wide. %s",
+			m.tally.lasting, target.Namespace, target.Name, seenBySync(target)))
 	case m.trouble.throttledUntil.After(m.now):
 		return waits(v1alpha1.ThrottledReason, "The service asks to wait; the work goes on as soon as it takes calls again.")
 	case m.tally.failed > 0:
@@ -329,6 +330,12 @@ func (m moment) synced(target *v1alpha1.ProvisioningTarget) status.Outcome {
 		outcome.Message += " " + remark
 	}
 	return outcome
+}
+
+// seenBySync tells how to go on after something was mended in the service.
+func seenBySync(target *v1alpha1.ProvisioningTarget) string {
+	return fmt.Sprintf(`What is mended in the service is seen by the next sync; to sync now: kubectl annotate provisioningtarget %s -n %s %s="$(date)" --overwrite`,
+		target.Name, target.Namespace, v1alpha1.SyncNowAnnotation)
 }
 
 // credentialsOf names the Secret of a target's credentials.

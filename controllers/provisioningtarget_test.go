@@ -109,7 +109,7 @@ func TestOutcomesOfATarget(t *testing.T) {
 		"never checked":      {moment{}, status.Waits, v1alpha1.SyncingReason, "being asked", false},
 		"suspended":          {moment{suspended: true, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.Done, v1alpha1.SuspendedReason, "identity.tegata.dev/suspended", false},
 		"suspended too long": {moment{suspended: true, tally: tally{desired: 9, synced: 7, failed: 1, held: 1}}, status.UserMustAct, v1alpha1.SuspendedReason, "3 accounts wait", false},
-		"refused":            {moment{state: checked, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.AuthenticationFailedReason, `until the Secret "chat-token" changes`, false},
+		"refused":            {moment{state: checked, trouble: trouble{failure: failure(provision.Unauthorized)}}, status.UserMustAct, v1alpha1.AuthenticationFailedReason, `until the Secret "chat-token" changes, or the next sync is due. What is mended in the service is seen by the next sync; to sync now: kubectl annotate provisioningtarget chat -n acme identity.tegata.dev/sync-now="$(date)" --overwrite`, false},
 		"check failed":       {moment{state: runState{failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "It failed.", false},
 		"listing failed":     {moment{state: runState{checked: true, failure: failure(provision.Unavailable)}}, status.Retries, v1alpha1.UnavailableReason, "nothing was concluded", true},
 		"permission missing": {moment{state: runState{failure: failure(provision.Forbidden)}}, status.UserMustAct, v1alpha1.PermissionMissingReason, "It failed.", false},
