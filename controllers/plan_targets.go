@@ -145,6 +145,9 @@ func (p *planner) tellTarget(ctx context.Context, t *plannedTarget) error {
 // tellService finds out what happens in a service that can be asked. The error is
 // a troubleError where the service cannot be planned with.
 func (p *planner) tellService(ctx context.Context, t *plannedTarget) error {
+	if err := p.checkService(ctx, t); err != nil {
+		return err
+	}
 	service := newPlannedService(t.live.service)
 	accounts, err := p.tellAccounts(ctx, t, service)
 	if err == nil {
@@ -154,6 +157,28 @@ func (p *planner) tellService(ctx context.Context, t *plannedTarget) error {
 		err = p.tellFederation(ctx, t, accounts, service)
 	}
 	return err
+}
+
+// checkService makes the operator's check of a service, which reads only, and tells
+// of a domain that is not there, or of a permission that is missing.
+func (p *planner) checkService(ctx context.Context, t *plannedTarget) error {
+	_, err := t.live.service.Check(ctx)
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	failure := asFailure(err)
+	if failure.Cause.Passes() || failure.Cause.Pauses() {
+		return &troubleError{failure.Message}
+	}
+	report := status.NewReport(v1alpha1.AcceptedCondition, v1alpha1.ResolvedRefsCondition, v1alpha1.SyncedCondition)
+	report.Add(accepted())
+	report.Add(resolved())
+	report.Add(moment{state: runState{failure: failure}}.failed())
+	said := t.DeepCopy()
+	report.Write(said)
+	p.tellProblem(ctx, said)
+	t.remark("Nothing of this happens before it is mended: " + failure.Message)
+	return nil
 }
 
 // openService makes the target's service. False tells that it cannot be asked,

@@ -226,3 +226,23 @@ func TestPlanOfDeparture(t *testing.T) {
 		return strings.HasPrefix(user["userPrincipalName"].(string), "leaver@")
 	})).To(BeTrue())
 }
+
+// TestPlanChecksTheService: a domain that is not there is a problem, before anybody
+// is renamed into it.
+func TestPlanChecksTheService(t *testing.T) {
+	p := newPlace(t)
+	_, target, secret := p.newEntra()
+	target.Spec.EntraID.Federation = nil
+	l := p.newPipeline()
+	taro := p.member("taro")
+	p.create(secret)
+	p.apply(taro, target)
+	p.synced(target, 1)
+	moved := target.DeepCopy()
+	moved.Spec.EntraID.Domain = "no-such.example"
+	l.declare(taro, moved)
+	made, _ := l.planned()
+	p.Expect(made.Problems).To(HaveExactElements(And(HaveField("Name", target.Name), HaveField("Reason", v1alpha1.RefusedReason), HaveField("Message", ContainSubstring("has no domain no-such.example")))))
+	p.Expect(made.Targets[0].Remarks).To(ContainElement(HavePrefix("Nothing of this happens before it is mended: ")))
+	p.Expect(accountsOf(made, target.Name)["taro"].Action).To(Equal(provision.Update))
+}
