@@ -59,15 +59,21 @@ func (k *provisioningTargets) federationOf(ctx context.Context, target *v1alpha1
 	expect(&wish, accounts)
 	if wish.Off = spec.Federation == nil; !wish.Off {
 		app := &v1alpha1.SAMLApp{}
-		if err := k.Get(ctx, types.NamespacedName{Namespace: target.Namespace, Name: spec.Federation.SAMLAppRef.Name}, app); err != nil {
+		err := k.Get(ctx, types.NamespacedName{Namespace: target.Namespace, Name: spec.Federation.SAMLAppRef.Name}, app)
+		if client.IgnoreNotFound(err) != nil {
 			return nil, err
 		}
 		others := &v1alpha1.ProvisioningTargetList{}
 		if err := k.List(ctx, others, client.InNamespace(target.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, err
 		}
-		answeredBy(&wish, app, in.tenant.DisplayName)
 		wish.MFA = secondFactors[spec.Federation.MFA]
+		if err != nil || app.Spec.TenantRef != target.Spec.TenantRef {
+			// The domain alone waits for it: accounts, and those of leavers above all, go on.
+			wish.Refusal = fmt.Sprintf("SAMLApp %q does not exist in this tenant; create it or correct spec.entraID.federation.samlAppRef.", spec.Federation.SAMLAppRef.Name)
+			return &wantedFederation{wish, wishDigest(wish)}, nil
+		}
+		answeredBy(&wish, app, in.tenant.DisplayName)
 		if wish.Refusal = unfit(target, app); wish.Refusal == "" {
 			wish.Refusal = shared(target, others.Items)
 		}

@@ -116,7 +116,7 @@ func (k *provisioningTargets) gather(ctx context.Context, target *v1alpha1.Provi
 		}
 	}
 	values, ok := k.readSecrets(ctx, target.Namespace, uses, report)
-	if !ok || !k.namedExist(ctx, target, report) {
+	if !ok || !k.groupsExist(ctx, target, report) {
 		return ingredients{}, false
 	}
 	options.Secret = func(name, key string) []byte { return values[name+"/"+key] }
@@ -215,30 +215,21 @@ func (k *provisioningTargets) entraOf(ctx context.Context, target *v1alpha1.Prov
 	return nil, false
 }
 
-// namedExist checks the groups and the SAMLApp that a target names.
-func (k *provisioningTargets) namedExist(ctx context.Context, target *v1alpha1.ProvisioningTarget, report *status.Report) bool {
-	type named struct {
-		field, kind, name string
-		object            tenantObject
+// groupsExist checks the groups that a target names.
+func (k *provisioningTargets) groupsExist(ctx context.Context, target *v1alpha1.ProvisioningTarget, report *status.Report) bool {
+	if target.Spec.Members == nil {
+		return true
 	}
-	var all []named
-	if members := target.Spec.Members; members != nil {
-		for i, ref := range members.Groups {
-			all = append(all, named{fmt.Sprintf("spec.members.groups[%d]", i), "Group", ref.Name, &v1alpha1.Group{}})
-		}
-	}
-	if entra := target.Spec.EntraID; entra != nil && entra.Federation != nil {
-		all = append(all, named{"spec.entraID.federation.samlAppRef", "SAMLApp", entra.Federation.SAMLAppRef.Name, &v1alpha1.SAMLApp{}})
-	}
-	for _, one := range all {
-		err := k.Get(ctx, client.ObjectKey{Namespace: target.Namespace, Name: one.name}, one.object)
-		if err != nil && !apierrors.IsNotFound(err) {
-			report.Add(readFailed("A "+one.kind, err))
+	for i, ref := range target.Spec.Members.Groups {
+		group := &v1alpha1.Group{}
+		err := k.Get(ctx, client.ObjectKey{Namespace: target.Namespace, Name: ref.Name}, group)
+		if client.IgnoreNotFound(err) != nil {
+			report.Add(readFailed("A Group", err))
 			return false
 		}
-		if err != nil || !one.object.GetDeletionTimestamp().IsZero() || one.object.GetTenantRef() != target.Spec.TenantRef {
+		if err != nil || !group.DeletionTimestamp.IsZero() || group.Spec.TenantRef != target.Spec.TenantRef {
 			report.Add(mustAct(v1alpha1.ResolvedRefsCondition, v1alpha1.ReferenceNotFoundReason,
-				fmt.Sprintf("%s %q does not exist in this tenant; create it or correct %s.", one.kind, one.name, one.field)))
+				fmt.Sprintf("Group %q does not exist in this tenant; create it or correct spec.members.groups[%d].", ref.Name, i)))
 			return false
 		}
 	}

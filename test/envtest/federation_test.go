@@ -259,6 +259,32 @@ func TestFederationOfAccountsThatWereThere(t *testing.T) {
 	p.Expect(there.CutOff()).To(BeEmpty())
 }
 
+// TestFederationWithoutItsApp: the domain waits for its app, or stays as it is, and
+// accounts go on, those of leavers above all.
+func TestFederationWithoutItsApp(t *testing.T) {
+	p := newPlace(t)
+	idp := p.identityServer()
+	p.change(idp, func() { idp.Spec.ExternalURL = "https://" + p.namespace + ".example" })
+	there, target, secret := p.newEntra()
+	app, member := p.microsoft(), p.member("yamada", temporary)
+	p.create(secret, target, member)
+	p.Expect(p.stalled(target, v1alpha1.FederationBlockedReason)).To(ContainSubstring(`SAMLApp "` + app.Name + `" does not exist in this tenant; create it`))
+	p.current(p.accountOf("entra", "yamada"))
+	p.create(app)
+	p.federation(target, v1alpha1.FederationFederated)
+	p.current(target)
+
+	p.remove(app)
+	p.gone(app)
+	p.Eventually(func() string { return p.stalled(target, v1alpha1.FederationAtRiskReason) }, patience, glance).
+		Should(ContainSubstring(`SAMLApp "` + app.Name + `" does not exist`))
+	p.Expect(there.Federation(m365Domain)).NotTo(BeNil())
+	p.remove(member)
+	p.gone(member)
+	p.Eventually(func() map[string]any { return there.UserNamed("yamada@" + m365Domain) }, patience, glance).
+		Should(HaveKeyWithValue("accountEnabled", false), "the leaver is kept out")
+}
+
 // TestFederationOutlivesItsTarget: deleting the object cuts nobody off, and says so.
 func TestFederationOutlivesItsTarget(t *testing.T) {
 	p := newPlace(t)
