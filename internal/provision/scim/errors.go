@@ -123,7 +123,7 @@ func (t *Target) classify(q request, status int, scimType string) (provision.Cau
 	case "toomany":
 		return provision.Invalid, "The service finds too many results to answer with."
 	case "invalidvalue":
-		return provision.Invalid, "The service does not take one of the values; correct it in the Member, or map another in spec.attributes."
+		return provision.Invalid, q.unfit()
 	case "invalidpath", "notarget", "invalidsyntax":
 		return provision.Invalid, fmt.Sprintf("The service does not understand the change; check the names in spec.attributes, or set %s to the other way.", t.options.field("updates"))
 	default:
@@ -167,6 +167,18 @@ func (q request) taken() string {
 		return "The service has another group with the same name or external ID."
 	}
 	return "The service has another account with the same user name, mail address or external ID."
+}
+
+// unfit says where a value is to be corrected.
+func (q request) unfit() string {
+	switch {
+	case q.method == http.MethodGet:
+		return fmt.Sprintf("The service does not take a value by which its %s are looked up.", q.kind())
+	case q.path == groups:
+		return "The service does not take one of the values; correct the Group's displayName, or look for what the service demands of its members."
+	default:
+		return "The service does not take one of the values; correct it in the Member, or map another in spec.attributes."
+	}
 }
 
 func invalid(property, format string, arguments ...any) error {

@@ -156,6 +156,20 @@ func TestMessagesNameTheFieldThatWasWritten(t *testing.T) {
 	}
 }
 
+func TestWhereAValueIsCorrected(t *testing.T) {
+	g := NewWithT(t)
+	_, address := newFake(t)
+	target := newTarget(t, address, nil)
+	for contains, q := range map[string]request{
+		"users are looked up":  {method: http.MethodGet, path: users},
+		"groups are looked up": {method: http.MethodGet, path: groups},
+		"the Group's":          {method: http.MethodPost, path: groups},
+		"in the Member":        {method: http.MethodPatch, path: users, id: "1"},
+	} {
+		g.Expect(target.failure(q, answer{status: 400, body: []byte(`{"scimType":"invalidValue"}`)})).To(MatchError(ContainSubstring(contains)))
+	}
+}
+
 func TestADeletionThatIsRefused(t *testing.T) {
 	for cause, roles := range map[provision.Cause]map[directory.Role]string{provision.Conflict: nil, provision.DeviceEnrolled: {directory.RoleStaff: "general"}} {
 		g := NewWithT(t)
