@@ -19,6 +19,10 @@ if [[ "${TEST_PACKAGES:-}" != ./test/interop ]]; then
 	need_postgres
 fi
 command -v xmlsec1 >/dev/null 2>&1 || apt_install "the SAML signature tests" xmlsec1
+# The schemas of OASIS and W3C, and what validates by them.
+if [[ ! -e /usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd || ! -e /usr/share/xml/xmltooling/xenc-schema.xsd ]] || ! command -v xmllint >/dev/null 2>&1; then
+	apt_install "the SAML schema tests" opensaml-schemas xmltooling-schemas libxml2-utils
+fi
 
 # The module brings Apache's program alone: no service that the package could start.
 [[ -e /usr/lib/apache2/modules/mod_auth_mellon.so ]] || apt_install "the interoperability tests" libapache2-mod-auth-mellon
