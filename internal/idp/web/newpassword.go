@@ -19,6 +19,8 @@ import (
 type passwordBody struct {
 	// Action is where the form goes; Flow goes with it.
 	Action, Flow string
+	// Lead says why a password is asked for.
+	Lead string
 	// Mail and Tenant say whose password it is.
 	Mail, Tenant string
 	Error        string
@@ -113,8 +115,8 @@ func (v *visit) renderPassword(status int, purpose string, account *store.Accoun
 	if err != nil {
 		return fmt.Errorf("read tenant: %w", err)
 	}
-	body.Mail, body.Tenant = account.Mail, tenant.DisplayName
-	return v.render(status, purpose, v.text(purpose+".title"), body)
+	body.Lead, body.Mail, body.Tenant = v.text(purpose+".lead"), account.Mail, tenant.DisplayName
+	return v.render(status, "newpassword", v.text(purpose+".title"), body)
 }
 
 // changeTemporaryPassword sets the new password and only then logs in.
