@@ -15,8 +15,8 @@ import (
 	"math/big"
 )
 
-// Policy says which algorithms are accepted. RSA (PKCS #1 v1.5) and ECDSA with
-// SHA-256, -384 and -512 always are; HMAC, DSA, MD5 and none never.
+// Policy says which algorithms are accepted. RSA (PKCS #1 v1.5 and PSS) and
+// ECDSA with SHA-256, -384 and -512 always are; HMAC, DSA, MD5 and none never.
 type Policy struct {
 	// AllowSHA1 accepts SHA-1 too, for peers that can do no better.
 	AllowSHA1 bool
@@ -26,6 +26,7 @@ type keyKind int
 
 const (
 	keyRSA keyKind = iota
+	keyRSAPSS
 	keyECDSA
 )
 
@@ -35,22 +36,26 @@ type signatureAlgorithm struct {
 }
 
 const (
-	moreAlgorithms = "http://www.w3.org/2001/04/xmldsig-more#"
-	xmlDigital     = "http://www.w3.org/2000/09/xmldsig#"
-	xmlEncryption  = "http://www.w3.org/2001/04/xmlenc#"
+	moreAlgorithms  = "http://www.w3.org/2001/04/xmldsig-more#"
+	laterAlgorithms = "http://www.w3.org/2007/05/xmldsig-more#"
+	xmlDigital      = "http://www.w3.org/2000/09/xmldsig#"
+	xmlEncryption   = "http://www.w3.org/2001/04/xmlenc#"
 )
 
-// signatureAlgorithms are those of RFC 9231 sections 2.3.2 and 2.3.6, and XML
-// Signature section 6.4.
+// signatureAlgorithms are those of RFC 9231 sections 2.3.2, 2.3.6 and 2.3.10
+// (PSS, which Keycloak can be set to), and XML Signature section 6.4.
 var signatureAlgorithms = map[string]signatureAlgorithm{
-	moreAlgorithms + "rsa-sha256":   {keyRSA, crypto.SHA256},
-	moreAlgorithms + "rsa-sha384":   {keyRSA, crypto.SHA384},
-	moreAlgorithms + "rsa-sha512":   {keyRSA, crypto.SHA512},
-	moreAlgorithms + "ecdsa-sha256": {keyECDSA, crypto.SHA256},
-	moreAlgorithms + "ecdsa-sha384": {keyECDSA, crypto.SHA384},
-	moreAlgorithms + "ecdsa-sha512": {keyECDSA, crypto.SHA512},
-	xmlDigital + "rsa-sha1":         {keyRSA, crypto.SHA1},
-	moreAlgorithms + "ecdsa-sha1":   {keyECDSA, crypto.SHA1},
+	moreAlgorithms + "rsa-sha256":       {keyRSA, crypto.SHA256},
+	moreAlgorithms + "rsa-sha384":       {keyRSA, crypto.SHA384},
+	moreAlgorithms + "rsa-sha512":       {keyRSA, crypto.SHA512},
+	laterAlgorithms + "sha256-rsa-MGF1": {keyRSAPSS, crypto.SHA256},
+	laterAlgorithms + "sha384-rsa-MGF1": {keyRSAPSS, crypto.SHA384},
+	laterAlgorithms + "sha512-rsa-MGF1": {keyRSAPSS, crypto.SHA512},
+	moreAlgorithms + "ecdsa-sha256":     {keyECDSA, crypto.SHA256},
+	moreAlgorithms + "ecdsa-sha384":     {keyECDSA, crypto.SHA384},
+	moreAlgorithms + "ecdsa-sha512":     {keyECDSA, crypto.SHA512},
+	xmlDigital + "rsa-sha1":             {keyRSA, crypto.SHA1},
+	moreAlgorithms + "ecdsa-sha1":       {keyECDSA, crypto.SHA1},
 }
 
 var digestAlgorithms = map[string]crypto.Hash{
@@ -89,6 +94,10 @@ func VerifyDetached(octets []byte, algorithm string, signature []byte, keys []cr
 func (a signatureAlgorithm) verifies(key crypto.PublicKey, digest, signature []byte) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
+		if a.kind == keyRSAPSS {
+			// The salt is as long as the hash (RFC 9231 section 2.3.10).
+			return rsa.VerifyPSS(key, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		}
 		return a.kind == keyRSA && rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
 		// The value is r and s, each as long as the curve's order (RFC 9231 section 2.3.6), not ASN.1.

@@ -188,8 +188,11 @@ func (e *Element) readReference(parts signatureParts, policy Policy) (reference,
 		return reference{}, err
 	}
 	hash, known := digestAlgorithms[method.Attribute("Algorithm")]
-	if !known || len(method.children) > 0 || !policy.allows(hash) {
+	if !known || len(method.children) > 0 {
 		return reference{}, refuse("has a digest by an algorithm that is not accepted; use SHA-256")
+	}
+	if !policy.allows(hash) {
+		return reference{}, refuse("has a digest with SHA-1, which is not accepted; use SHA-256")
 	}
 	digest, err := octets(parts.reference.children[2])
 	return reference{inclusive, hash, digest}, err

@@ -128,7 +128,7 @@ func TestForgedSignatures(t *testing.T) {
 		"HMAC with output length": {evil(`rsa-sha256"/>`, `hmac-sha256"><ds:HMACOutputLength>1</ds:HMACOutputLength></ds:SignatureMethod>`), "unknown form"},
 		"no algorithm":            {evil(more+"rsa-sha256", ""), "not accepted"},
 		"SHA-1":                   {evil(more+"rsa-sha256", xmldsig+"rsa-sha1"), "SHA-1"},
-		"digest by SHA-1":         {evil(xmlenc+"sha256", xmldsig+"sha1"), "not accepted"},
+		"digest by SHA-1":         {evil(xmlenc+"sha256", xmldsig+"sha1"), "SHA-1, which is not accepted"},
 		"another algorithm":       {evil(more+"rsa-sha256", more+"rsa-sha512"), "none of the known"},
 		"a key of another kind":   {evil(more+"rsa-sha256", more+"ecdsa-sha256"), "none of the known"},
 		"empty value":             {genuine[:strings.Index(genuine, "<ds:SignatureValue>")] + "<ds:SignatureValue/>" + genuine[strings.Index(genuine, "</ds:SignatureValue>")+len("</ds:SignatureValue>"):], "not base64"},

@@ -76,7 +76,7 @@ func (p *Provider) ValidateLogout(m *LogoutMessage, sp *ServiceProvider) (pendin
 	case !r.NotOnOrAfter.IsZero() && !now.Before(r.NotOnOrAfter.Add(maximumSkew)):
 		return pending, refuse("The request has run out; start again from the app.")
 	case r.NameID.Value == "":
-		return pending, &RequestError{Status: StatusRequester, SubStatus: StatusUnknownPrincipal, Message: "The request names the member in an unknown way."}
+		return pending, &RequestError{Status: StatusRequester, SubStatus: StatusUnknownPrincipal, Message: namedOtherwise}
 	}
 	return pending, nil
 }

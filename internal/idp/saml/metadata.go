@@ -61,10 +61,11 @@ func (p *Provider) renderMetadata() ([]byte, error) {
 }
 
 // writeRole keeps the schema's order: keys, log-out services, name ID formats,
-// log-in services.
+// log-in services. WantAuthnRequestsSigned is absent, which is false: some
+// service providers (OneLogin's toolkits) take a value as an order, and cease
+// to sign although they were set to.
 func (p *Provider) writeRole(w *canonicalWriter) {
 	w.open("md:IDPSSODescriptor",
-		attribute{"WantAuthnRequestsSigned", "false"},
 		attribute{"protocolSupportEnumeration", namespaceProtocol})
 	for _, certificate := range p.certificates {
 		w.open("md:KeyDescriptor", attribute{"use", "signing"})

@@ -104,13 +104,17 @@ func checkPolicy(r *Request, app directory.App, pending *Pending) *RequestError 
 		return &RequestError{SubStatus: StatusRequestDenied, Message: "The app is set to log-ins that start at the identity provider."}
 	case r.ProtocolBinding != "" && r.ProtocolBinding != BindingHTTPPost:
 		return &RequestError{SubStatus: StatusUnsupportedBinding, Message: "The request asks for an answer by another binding than HTTP-POST."}
-	case !formatFits(r.NameIDPolicyFormat, app.SAML.NameIDFormat),
-		!slices.Contains([]string{"", r.Issuer, app.SAML.SPNameQualifier}, r.NameIDPolicySPNameQualifier):
-		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for another NameID format than the app is set to."}
+	case r.NameIDPolicyFormat == formatEncrypted:
+		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for an encrypted NameID; ask for encrypted assertions instead."}
+	case !formatFits(r.NameIDPolicyFormat, app.SAML.NameIDFormat):
+		return &RequestError{SubStatus: StatusInvalidNameIDPolicy,
+			Message: "The request asks for another NameID format than the app is set to, which is " + string(app.SAML.NameIDFormat) + "."}
+	case !slices.Contains([]string{"", r.Issuer, app.SAML.SPNameQualifier}, r.NameIDPolicySPNameQualifier):
+		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for a NameID with another SPNameQualifier than the app's."}
 	case !satisfied:
 		return &RequestError{SubStatus: StatusNoAuthnContext, Message: "The request asks for a kind of log-in that is not offered."}
 	case r.Subject && r.SubjectNameID == "":
-		return &RequestError{SubStatus: StatusUnknownPrincipal, Message: "The request names the member in an unknown way."}
+		return &RequestError{SubStatus: StatusUnknownPrincipal, Message: namedOtherwise}
 	}
 	return nil
 }
@@ -134,6 +138,12 @@ func assertionConsumerService(r *Request, app directory.App) (string, bool) {
 	return app.SAML.AssertionConsumerServices[i].URL, true
 }
 
+// formatEncrypted asks for an EncryptedID in place of a NameID (SAML core section 3.4.1.1).
+const formatEncrypted = "urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"
+
+// namedOtherwise tells of an EncryptedID or BaseID, or of an empty NameID.
+const namedOtherwise = "The request names the member in another way than by a NameID that is not encrypted."
+
 // formatFits compares by the last part: senders mix up the prefixes of SAML
 // 1.1 and 2.0. Unspecified leaves the choice to us (SAML core section 3.4.1.1).
 func formatFits(requested string, format directory.NameIDFormat) bool {
@@ -145,12 +155,15 @@ func formatFits(requested string, format directory.NameIDFormat) bool {
 	return requested == ""
 }
 
-// passwordClasses are what a log-in with a password over TLS may be called.
+// passwordClasses are what a log-in with a password over TLS may be called,
+// the strongest first.
 var passwordClasses = []string{ClassPasswordProtectedTransport, ClassPassword, ClassUnspecified}
 
 // contextClass is the class to assert, and whether the request is satisfied
 // by it (SAML core section 3.3.2.2.1). No log-in is stronger than one with a
-// password over TLS, so "better" is satisfied by weaker classes only.
+// password over TLS, so "better" is satisfied by weaker classes only. Of what
+// "minimum" lists it is the strongest, as python3-saml takes no class that was
+// not listed.
 func contextClass(r *Request) (string, bool) {
 	if !r.RequestedAuthnContext {
 		return ClassPasswordProtectedTransport, true
@@ -166,8 +179,12 @@ func contextClass(r *Request) (string, bool) {
 	case "", "exact", "maximum":
 		return asked(passwordClasses)
 	case "minimum":
-		_, ok := asked(passwordClasses)
-		return ClassPasswordProtectedTransport, ok
+		for i := range passwordClasses {
+			if class, ok := asked(passwordClasses[i : i+1]); ok {
+				return class, true
+			}
+		}
+		return "", false
 	case "better":
 		_, ok := asked(passwordClasses[1:])
 		return ClassPasswordProtectedTransport, ok

@@ -182,7 +182,8 @@ func TestAcceptedRequests(t *testing.T) {
 
 		"password over TLS":   {replace: withChild(authnContext("exact", saml.ClassPasswordProtectedTransport))},
 		"first known class":   {replace: withChild(authnContext("exact", "urn:x", saml.ClassPassword, saml.ClassUnspecified)), change: func(p *saml.Pending) { p.ContextClass = saml.ClassPassword }},
-		"at least a password": {replace: withChild(authnContext("minimum", saml.ClassPassword))},
+		"at least a password": {replace: withChild(authnContext("minimum", "urn:x", saml.ClassUnspecified, saml.ClassPassword)), change: func(p *saml.Pending) { p.ContextClass = saml.ClassPassword }},
+		"at least over TLS":   {replace: withChild(authnContext("minimum", saml.ClassPassword, saml.ClassPasswordProtectedTransport))},
 		"at most a password":  {replace: withChild(authnContext("maximum", saml.ClassPassword)), change: func(p *saml.Pending) { p.ContextClass = saml.ClassPassword }},
 		"better than nothing": {replace: withChild(authnContext("better", saml.ClassUnspecified))},
 
@@ -202,6 +203,18 @@ func TestAcceptedRequests(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(pending).To(Equal(want))
 		})
+	}
+}
+
+// TestRefusalsOfANameIDSayWhich of the settings differs.
+func TestRefusalsOfANameIDSayWhich(t *testing.T) {
+	for policy, want := range map[string]string{
+		`Format="urn:oasis:names:tc:SAML:2.0:nameid-format:transient"`: "which is emailAddress",
+		`Format="urn:oasis:names:tc:SAML:2.0:nameid-format:encrypted"`: "ask for encrypted assertions",
+		`SPNameQualifier="https://other.example"`:                      "SPNameQualifier",
+	} {
+		_, err := validate(t, nil, withChild(`<samlp:NameIDPolicy `+policy+`/>`)...)
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring(want)), policy)
 	}
 }
 
