@@ -120,7 +120,7 @@ func unreadable(err error) error {
 }
 
 func unverified(err error) error {
-	return refuse("the metadata is not proven by the trusted certificate: it %s; ask the service provider which certificate signs its metadata", reason(err))
+	return refuse("the metadata is not proven by the trusted certificate: it %s; ask the service provider which certificate signs its metadata, over the whole of it and with SHA-256", reason(err))
 }
 
 func reason(err error) string {
