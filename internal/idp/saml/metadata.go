@@ -28,6 +28,9 @@ var bindings = []string{BindingHTTPRedirect, BindingHTTPPost}
 // read, as xs:duration: half of the shortest overlap of a rotation.
 const metadataLifetime = "PT1H"
 
+// announcedHashes are those that signatures of others may be over, the preferred one first.
+var announcedHashes = []directory.Hash{directory.SHA256, directory.SHA384, directory.SHA512}
+
 // Metadata is the tenant's EntityDescriptor (SAML metadata section 2.3.2),
 // media type application/samlmetadata+xml, signed by the key of the first
 // certificate in it. It has the same bytes for the same options, in every
@@ -60,13 +63,14 @@ func (p *Provider) renderMetadata() ([]byte, error) {
 	return w.Bytes(), err
 }
 
-// writeRole keeps the schema's order: keys, log-out services, name ID formats,
-// log-in services. WantAuthnRequestsSigned is absent, which is false: some
+// writeRole keeps the schema's order: extensions, keys, log-out services, name
+// ID formats, log-in services. WantAuthnRequestsSigned is absent, which is false: some
 // service providers (OneLogin's toolkits) take a value as an order, and cease
 // to sign although they were set to.
 func (p *Provider) writeRole(w *canonicalWriter) {
 	w.open("md:IDPSSODescriptor",
 		attribute{"protocolSupportEnumeration", namespaceProtocol})
+	writeAlgorithms(w)
 	for _, certificate := range p.certificates {
 		w.open("md:KeyDescriptor", attribute{"use", "signing"})
 		w.open("ds:KeyInfo", attribute{"xmlns:ds", namespaceSignature})
@@ -86,6 +90,22 @@ func (p *Provider) writeRole(w *canonicalWriter) {
 		w.element("md:SingleSignOnService", "", attribute{"Binding", binding}, attribute{"Location", p.singleSignOnURL})
 	}
 	w.close("md:IDPSSODescriptor")
+}
+
+// writeAlgorithms announces what signatures are taken by (SAML metadata profile
+// for algorithm support section 2.4). Shibboleth's service provider signs what
+// it posts with SHA-1 unless it finds something better here.
+func writeAlgorithms(w *canonicalWriter) {
+	w.open("md:Extensions")
+	for _, hash := range announcedHashes {
+		w.element("alg:DigestMethod", "", attribute{"xmlns:alg", namespaceAlgorithms}, attribute{"Algorithm", hashes[hash].digest})
+	}
+	for _, key := range []string{"rsa-", "ecdsa-"} {
+		for _, hash := range announcedHashes {
+			w.element("alg:SigningMethod", "", attribute{"xmlns:alg", namespaceAlgorithms}, attribute{"Algorithm", moreAlgorithms + key + hashes[hash].name})
+		}
+	}
+	w.close("md:Extensions")
 }
 
 // repeatable signs the same digest alike each time (RFC 6979 for ECDSA).

@@ -148,6 +148,31 @@ func TestMetadataShowsEveryCertificateOnce(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("a certificate beside the signing one is unusable")))
 }
 
+// TestMetadataTellsWhatSignaturesAreTakenBy: by a prefix that every element
+// declares itself, as exclusive canonicalisation demands; never SHA-1.
+func TestMetadataTellsWhatSignaturesAreTakenBy(t *testing.T) {
+	g := NewWithT(t)
+	document := metadataOf(t, signedBy(t, newPair(t, keypair.ECDSAP256)))
+	var metadata struct {
+		Digests []struct {
+			Algorithm string `xml:",attr"`
+		} `xml:"IDPSSODescriptor>Extensions>DigestMethod"`
+		Methods []struct {
+			Algorithm string `xml:",attr"`
+		} `xml:"IDPSSODescriptor>Extensions>SigningMethod"`
+	}
+	g.Expect(xml.Unmarshal(document, &metadata)).To(Succeed())
+	var got []string
+	for _, method := range append(metadata.Digests, metadata.Methods...) {
+		_, name, _ := strings.Cut(method.Algorithm, "#")
+		got = append(got, name)
+	}
+	g.Expect(got).To(Equal([]string{
+		"sha256", "sha384", "sha512", "rsa-sha256", "rsa-sha384", "rsa-sha512", "ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512",
+	}))
+	g.Expect(string(document)).To(ContainSubstring(`<alg:SigningMethod xmlns:alg="urn:oasis:names:tc:SAML:metadata:algsupport" Algorithm=`))
+}
+
 func TestMetadataTellsHowLongItServes(t *testing.T) {
 	g := NewWithT(t)
 	a, b := newPair(t, keypair.ECDSAP256), newPair(t, keypair.ECDSAP256)

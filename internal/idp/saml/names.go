@@ -7,10 +7,11 @@ package saml
 
 // Namespaces of the documents read and written.
 const (
-	namespaceAssertion = "urn:oasis:names:tc:SAML:2.0:assertion"
-	namespaceProtocol  = "urn:oasis:names:tc:SAML:2.0:protocol"
-	namespaceMetadata  = "urn:oasis:names:tc:SAML:2.0:metadata"
-	namespaceSignature = "http://www.w3.org/2000/09/xmldsig#"
+	namespaceAlgorithms = "urn:oasis:names:tc:SAML:metadata:algsupport"
+	namespaceAssertion  = "urn:oasis:names:tc:SAML:2.0:assertion"
+	namespaceProtocol   = "urn:oasis:names:tc:SAML:2.0:protocol"
+	namespaceMetadata   = "urn:oasis:names:tc:SAML:2.0:metadata"
+	namespaceSignature  = "http://www.w3.org/2000/09/xmldsig#"
 )
 
 // Bindings (SAML bindings sections 3.4 and 3.5).
