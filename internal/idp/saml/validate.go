@@ -8,6 +8,7 @@ package saml
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -60,14 +61,14 @@ func (p *Provider) Validate(m *Message, sp *ServiceProvider) (*Pending, error) {
 		return nil, err
 	}
 	if r.Destination != "" && r.Destination != p.singleSignOnURL {
-		return nil, refuse("The request was meant for another address than this one.")
+		return nil, refuseAddress("The request was meant for another address than this one.", r.Destination)
 	}
 	if age := p.now().Sub(r.IssueInstant); age > maximumSkew || age < -maximumSkew {
 		return nil, refuse("The request is too old, or a clock is wrong; start again from the app.")
 	}
 	acsURL, found := assertionConsumerService(r, app)
 	if !found {
-		return nil, refuse("The request asks for an answer to an address that is not registered for the app.")
+		return nil, refuseAddress("The request asks for an answer to an address that is not registered for the app.", askedAddress(r))
 	}
 	pending := &Pending{
 		RequestID: r.ID, EntityID: r.Issuer, ACSURL: acsURL, RelayState: m.RelayState,
@@ -136,6 +137,14 @@ func assertionConsumerService(r *Request, app directory.App) (string, bool) {
 		return r.AssertionConsumerServiceURL, true
 	}
 	return app.SAML.AssertionConsumerServices[i].URL, true
+}
+
+// askedAddress is where a request wants its answer, to be read by a person.
+func askedAddress(r *Request) string {
+	if r.AssertionConsumerServiceIndex == nil {
+		return r.AssertionConsumerServiceURL
+	}
+	return strings.TrimSpace(r.AssertionConsumerServiceURL + " index " + strconv.Itoa(*r.AssertionConsumerServiceIndex))
 }
 
 // formatEncrypted asks for an EncryptedID in place of a NameID (SAML core section 3.4.1.1).

@@ -141,12 +141,22 @@ func (v *visit) singleSignOn(message *saml.Message, decodeError error) error {
 	}
 	pending, err := provider.Validate(message, sp)
 	if err != nil {
-		if auditError := v.auditSSO(admin.SSOFailed, tenant, app, err.Error()); auditError != nil {
+		if auditError := v.auditSSO(admin.SSOFailed, tenant, app, refusalDetail(err)); auditError != nil {
 			return auditError
 		}
 		return v.refuseRequest(provider, sp, err)
 	}
 	return v.begin(v.site.appFlow(tenant.Slug, app, pending))
+}
+
+// refusalDetail is what the audit log keeps of a refusal: with the address that
+// the request named, which its administrator compares with the app's.
+func refusalDetail(err error) string {
+	refused, ok := errors.AsType[*saml.RequestError](err)
+	if !ok || refused.Asked == "" {
+		return err.Error()
+	}
+	return err.Error() + " It is " + clean(refused.Asked, maxIssuerShown)
 }
 
 // begin answers at once where the browser is logged in, else keeps the request
@@ -343,7 +353,11 @@ func (v *visit) refuseRequest(provider *saml.Provider, sp *saml.ServiceProvider,
 		return v.refusePending(provider, sp, refused.Pending, refused.Status, refused.SubStatus, refused.Message)
 	}
 	v.count(outcomeInvalid)
-	return &problem{status: http.StatusBadRequest, key: "badRequest", detail: refused.Message}
+	detail := refused.Message
+	if sp != nil && refused.Asked != "" {
+		detail += " The audit log has it."
+	}
+	return &problem{status: http.StatusBadRequest, key: "badRequest", detail: detail}
 }
 
 func (v *visit) refusePending(provider *saml.Provider, sp *saml.ServiceProvider, pending *saml.Pending, status, subStatus, message string) error {

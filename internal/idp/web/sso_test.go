@@ -227,6 +227,27 @@ func TestRefusedRequests(t *testing.T) {
 	w.Expect(w.audits()).To(ContainElement(admin.SSOFailed))
 }
 
+// TestAuditLogHasTheAddressOfARefusedRequest: an administrator compares it with
+// the app's, character by character, and the page must not repeat it.
+func TestAuditLogHasTheAddressOfARefusedRequest(t *testing.T) {
+	w, sp := newSAMLWorld(t)
+	for _, c := range []struct {
+		edit func(*saml.AuthnRequest)
+		want string
+	}{
+		{func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL = spACS + "/" }, "not registered for the app. It is " + spACS + "/"},
+		{func(r *saml.AuthnRequest) { r.AssertionConsumerServiceURL, r.AssertionConsumerServiceIndex = "", "7" }, "It is index 7"},
+		{func(r *saml.AuthnRequest) { r.Destination = "https://other.example/sso" }, "than this one. It is https://other.example/sso"},
+	} {
+		_, target := sp.request("", c.edit)
+		_, query, _ := strings.Cut(target, "?") // the request may name another place than it is sent to
+		w.Expect(w.browser().get("/saml/acme/sso?" + query).text()).To(ContainSubstring("The audit log has it."))
+		entries, err := w.store.SearchAudit(t.Context(), admin.AuditQuery{})
+		w.Expect(err).NotTo(HaveOccurred())
+		w.Expect(entries[0].Detail).To(HaveSuffix(c.want))
+	}
+}
+
 func TestRefusedMembers(t *testing.T) {
 	w, sp := newSAMLWorld(t)
 	b := w.browser()
