@@ -32,7 +32,7 @@ func connection(spec v1alpha1.ProvisioningTargetSpec) v1alpha1.ProvisioningTarge
 	whole := spec.DeepCopy()
 	only := v1alpha1.ProvisioningTargetSpec{EntraID: whole.EntraID, MDM: whole.MDM, SCIM: whole.SCIM}
 	if entra := only.EntraID; entra != nil {
-		entra.Domain, entra.UsageLocation, entra.Roles, entra.Federation, entra.ClientSecretExpires = "", "", nil, nil, metav1.Time{}
+		entra.Domain, entra.OtherDomains, entra.UsageLocation, entra.Roles, entra.Federation, entra.ClientSecretExpires = "", nil, "", nil, nil, metav1.Time{}
 	}
 	services := []*v1alpha1.SCIM{only.SCIM}
 	if only.MDM != nil {

@@ -115,6 +115,9 @@ func (o ServiceOptions) entra(spec *v1alpha1.EntraID, http *client.Client, budge
 	if !intune {
 		options.Domain, options.UsageLocation, options.Federates = string(spec.Domain), spec.UsageLocation, spec.Federation != nil
 		options.Attributes = o.attributes()
+		for _, other := range spec.OtherDomains {
+			options.OtherDomains = append(options.OtherDomains, string(other))
+		}
 		for _, mapping := range spec.Roles {
 			options.Roles = append(options.Roles, entra.RoleMapping{Role: directory.Role(mapping.Role), DirectoryRole: string(mapping.DirectoryRole)})
 		}

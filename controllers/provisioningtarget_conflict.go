@@ -54,8 +54,12 @@ func (k *provisioningTargets) olderClaims(ctx context.Context, target *v1alpha1.
 	if oldest == nil {
 		return false
 	}
+	domains := ""
+	if ours.directory != "" && !ours.devices {
+		domains = ", and its spec.entraID.otherDomains name all domains"
+	}
 	message := fmt.Sprintf("ProvisioningTarget %q of this tenant, which is older, leads to the same service. Both would take the same accounts for theirs, so this one does nothing there. "+
-		"Let spec.members of that one select everybody, and delete this one; or delete that one, and this one takes its accounts over.", oldest.Name)
+		"Let spec.members of that one select everybody%s, and delete this one; or delete that one, and this one takes its accounts over.", oldest.Name, domains)
 	if ours.url != "" {
 		message += fmt.Sprintf(" Where the service has one URL for all customers, and the credentials of this one are of another: kubectl annotate provisioningtarget -n %s %s %s=true", target.Namespace, target.Name, v1alpha1.AnotherServiceAnnotation)
 	}

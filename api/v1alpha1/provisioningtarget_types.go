@@ -205,6 +205,15 @@ type EntraID struct {
 	// +required
 	Domain MailDomain `json:"domain,omitempty"`
 
+	// otherDomains are further verified domains of the tenant. A member whose mail
+	// is in one of them has the user principal name in it, and not in domain.
+	// Absent: all are in domain.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	OtherDomains []MailDomain `json:"otherDomains,omitempty"`
+
 	// cloud is Global (and GCC), USGovernment (GCC High), USGovernmentDoD or
 	// China. Absent: Global.
 	// +optional

@@ -587,6 +587,11 @@ func (in *EntraID) DeepCopyInto(out *EntraID) {
 		**out = **in
 	}
 	in.ClientSecretExpires.DeepCopyInto(&out.ClientSecretExpires)
+	if in.OtherDomains != nil {
+		in, out := &in.OtherDomains, &out.OtherDomains
+		*out = make([]MailDomain, len(*in))
+		copy(*out, *in)
+	}
 	if in.Endpoints != nil {
 		in, out := &in.Endpoints, &out.Endpoints
 		*out = new(EntraEndpoints)

@@ -180,6 +180,7 @@ var items = map[string]func(i int) any{
 	"IdentityServer spec.metadataSources.allowedNetworks": func(i int) any { return fmt.Sprintf("10.%d.0.0/16", i) },
 	"IdentityServer spec.deployment.httpRoute.parentRefs": func(i int) any { return map[string]any{"name": fmt.Sprintf("g%d", i)} },
 	"Tenant spec.domains":                                 func(i int) any { return fmt.Sprintf("d%d.example", i) },
+	"ProvisioningTarget spec.entraID.otherDomains":        func(i int) any { return fmt.Sprintf("d%d.example", i) },
 	"Tenant spec.attributes":                              func(i int) any { return map[string]any{"name": fmt.Sprintf("a%d", i), "displayName": "属性"} },
 	"Member spec.permissions":                             grant,
 	"Group spec.permissions":                              grant,

@@ -174,6 +174,11 @@ var provisioningTargetRules = slices.Concat(scimRules("spec.scim", "bearer", "oa
 		refused:  eachOfFull("spec.entraID.domain", "Acme.example", "@acme.example", "acme..example"),
 	},
 	{
+		kind: "ProvisioningTarget", path: "spec.entraID.otherDomains[]", message: "must be a mail domain in lower case, for example example.co.jp",
+		accepted: eachOfFull("spec.entraID.otherDomains.0", "acme.fr", "acme.co.jp"),
+		refused:  eachOfFull("spec.entraID.otherDomains.0", "Acme.fr", "@acme.fr", "acme..fr"),
+	},
+	{
 		kind: "ProvisioningTarget", path: "spec.entraID.endpoints.login", message: originMessage,
 		accepted: eachOfFull("spec.entraID.endpoints.login", origins...), refused: eachOfFull("spec.entraID.endpoints.login", notOrigins...),
 	},

@@ -75,7 +75,7 @@ func (t *Target) Check(ctx context.Context) (provision.Findings, error) {
 			remark("%s", message)
 		}
 	}
-	for _, probe := range []func(context.Context, *provision.Findings) error{t.checkUsers, t.checkDomain, t.checkDevices, t.checkCredential} {
+	for _, probe := range []func(context.Context, *provision.Findings) error{t.checkUsers, t.checkDomains, t.checkDevices, t.checkCredential} {
 		if err := probe(ctx, &findings); err != nil {
 			return findings, err
 		}
@@ -121,27 +121,40 @@ func (t *Target) checkUsers(ctx context.Context, _ *provision.Findings) error {
 	return err
 }
 
-// checkDomain finds out whether users can be made in the domain.
-func (t *Target) checkDomain(ctx context.Context, findings *provision.Findings) error {
+// checkDomains finds out whether users can be made in the domains.
+func (t *Target) checkDomains(ctx context.Context, findings *provision.Findings) error {
 	if t.options.Domain == "" {
 		return nil
 	}
-	found, err := t.Domain(ctx, t.options.Domain)
-	refusal := func(message string) error {
-		return &provision.Error{Cause: provision.Invalid, Property: "domain", Message: fmt.Sprintf(message, t.options.Domain)}
+	err := t.checkDomain(ctx, "domain", t.options.Domain)
+	for _, other := range t.options.OtherDomains {
+		if err == nil {
+			err = t.checkDomain(ctx, "otherDomains", other)
+		}
+	}
+	if provision.CauseOf(err) != provision.Forbidden {
+		return err
+	}
+	if _, known := grantedRoles(t.tokens.current()); !known {
+		findings.Remarks = append(findings.Remarks, "Whether the domain is verified could not be checked: grant the app Domain.Read.All.")
+	}
+	return nil
+}
+
+// checkDomain finds out whether users can be made in a domain that the field of
+// spec.entraID names.
+func (t *Target) checkDomain(ctx context.Context, field, domain string) error {
+	found, err := t.Domain(ctx, domain)
+	refusal := func(format string, arguments ...any) error {
+		return &provision.Error{Cause: provision.Invalid, Property: field, Message: fmt.Sprintf(format, arguments...)}
 	}
 	switch {
 	case provision.IsNotFound(err):
-		return refusal("The Entra ID tenant has no domain %s; add and verify it under Custom domain names there, or set spec.entraID.domain to one that it has.")
-	case err != nil && provision.CauseOf(err) == provision.Forbidden:
-		if _, known := grantedRoles(t.tokens.current()); !known {
-			findings.Remarks = append(findings.Remarks, "Whether the domain is verified could not be checked: grant the app Domain.Read.All.")
-		}
-		return nil
+		return refusal("The Entra ID tenant has no domain %s; add and verify it under Custom domain names there, or correct spec.entraID.%s.", domain, field)
 	case err != nil:
 		return err
 	case !found.Verified:
-		return refusal("The domain %s is not verified in the Entra ID tenant; add the DNS record that Custom domain names shows there.")
+		return refusal("The domain %s is not verified in the Entra ID tenant; add the DNS record that Custom domain names shows there.", domain)
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ func TestCheck(t *testing.T) {
 		"may not read devices":     {tenant: graph.Options{Apps: app(good, without("DeviceManagementManagedDevices.Read.All")...)}, options: func(o *Options) { o.ReadsDevices, o.Domain = true, "" }, cause: provision.Forbidden, says: "DeviceManagementManagedDevices.Read.All"},
 		"reads devices alone":      {tenant: graph.Options{Apps: app(good, "DeviceManagementManagedDevices.Read.All", "Application.Read.All")}, options: func(o *Options) { o.ReadsDevices, o.Domain = true, "" }, expires: ends},
 		"domain is not there":      {options: func(o *Options) { o.Domain = "other.example" }, cause: provision.Invalid, says: "no domain other.example"},
+		"another is not there":     {options: func(o *Options) { o.OtherDomains = []string{"other.example"} }, cause: provision.Invalid, says: "correct spec.entraID.otherDomains"},
 		"domain is not verified":   {tenant: graph.Options{Domains: []graph.Domain{{Name: "acme.onmicrosoft.com", Initial: true}, {Name: "acme.example", Unverified: true}}}, cause: provision.Invalid, says: "not verified"},
 		"Graph is somebody else":   {fault: new(graph.HTML()), cause: provision.Unavailable, says: "JSON"},
 		"Graph answers in riddles": {fault: &graph.Fault{Path: "/users", Status: 200, Text: `{"status":"ok"}`, ContentType: "application/json"}, cause: provision.Unavailable, says: "cannot be read"},

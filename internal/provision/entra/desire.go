@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package entra
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,7 +56,7 @@ func (o Options) mapping() []provision.Attribute {
 // Desire implements provision.Target.
 func (t *Target) Desire(subject directory.Subject) (provision.Desired, error) {
 	values := provision.Values(subject, t.mapping)
-	userName, err := t.userName(values[upnProperty])
+	userName, err := t.userName(values[upnProperty], subject.Member.Mail)
 	if err != nil {
 		return provision.Desired{}, err
 	}
@@ -86,11 +87,13 @@ func (t *Target) Desire(subject directory.Subject) (provision.Desired, error) {
 }
 
 // userName is the user principal name from what a mapping says: its part before
-// @, or all of it in the target's domain.
-func (t *Target) userName(value string) (string, error) {
-	local, domain := provision.MailParts(strings.TrimSpace(value))
-	if domain != "" && !strings.EqualFold(domain, t.options.Domain) {
-		return "", invalid(upnProperty, "%s is not in the domain %s of this target; let spec.attributes fill userPrincipalName with a name in it, or with the part before @ alone.", value, t.options.Domain)
+// @, or all of it in one of the target's domains.
+func (t *Target) userName(value, mail string) (string, error) {
+	local, named := provision.MailParts(strings.TrimSpace(value))
+	_, of := provision.MailParts(mail)
+	domain := t.domainOf(cmp.Or(named, of))
+	if named != "" && !strings.EqualFold(domain, named) {
+		return "", invalid(upnProperty, "%s is not in a domain of this target, such as %s; let spec.attributes fill userPrincipalName with a name in one, or with the part before @ alone.", value, domain)
 	}
 	switch {
 	case local == "":
@@ -103,11 +106,21 @@ func (t *Target) userName(value string) (string, error) {
 	if refused := refusedCharacters(local, allowedInUserName); refused != "" {
 		return "", invalid(upnProperty, "%s has %s, which Entra ID does not take there; only A-Z a-z 0-9 ' . - _ ! # ^ ~ are allowed. Give the member another mail address, or let spec.attributes fill userPrincipalName from an attribute.", local, refused)
 	}
-	userName := local + "@" + t.options.Domain
+	userName := local + "@" + domain
 	if len(userName) > maxUPN {
 		return "", invalid(upnProperty, "%s has %d characters, and Entra ID takes %d; give the member a shorter mail address.", userName, len(userName), maxUPN)
 	}
 	return userName, nil
+}
+
+// domainOf is the one of the target's domains that is named, or else the first.
+func (t *Target) domainOf(name string) string {
+	for _, other := range t.options.OtherDomains {
+		if strings.EqualFold(other, name) {
+			return other
+		}
+	}
+	return t.options.Domain
 }
 
 func allowedInUserName(r rune) bool {

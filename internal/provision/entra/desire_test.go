@@ -151,7 +151,30 @@ func TestWhatEntraDoesNotTake(t *testing.T) {
 func TestUserNameInAnotherDomain(t *testing.T) {
 	g := NewWithT(t)
 	_, err := newTarget(t, func(o *Options) { o.Attributes = []provision.Attribute{{Name: upnProperty, Field: "mail"}} }).Desire(taro())
-	g.Expect(err).To(MatchError(ContainSubstring("taro.yamada@mail.example is not in the domain acme.example")))
+	g.Expect(err).To(MatchError(ContainSubstring("taro.yamada@mail.example is not in a domain of this target, such as acme.example")))
+}
+
+func TestSeveralDomains(t *testing.T) {
+	g := NewWithT(t)
+	target := newTarget(t, func(o *Options) {
+		o.OtherDomains = []string{"acme.co.jp", "acme.fr"}
+		o.Attributes = []provision.Attribute{{Name: upnProperty, Attribute: "login"}}
+	})
+	for _, test := range []struct{ mail, login, want string }{
+		{"taro@acme.co.jp", "taro", "taro@acme.co.jp"},
+		{"taro@ACME.fr", "t.y", "t.y@acme.fr"},
+		{"taro@acme.example", "taro", "taro@acme.example"},
+		{"taro@gmail.example", "taro", "taro@acme.example"},
+		{"taro@sub.acme.fr", "taro", "taro@acme.example"},
+		{"taro@acme.co.jp", "taro@acme.fr", "taro@acme.fr"},
+		{"taro@acme.co.jp", "taro@Acme.example", "taro@acme.example"},
+	} {
+		subject := taro()
+		subject.Member.Mail, subject.Member.Attributes["login"] = test.mail, test.login
+		desired, err := target.Desire(subject)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(desired.UserName).To(Equal(test.want), "%s of %s", test.login, test.mail)
+	}
 }
 
 func TestOptions(t *testing.T) {

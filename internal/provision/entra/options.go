@@ -89,6 +89,9 @@ type Options struct {
 	SecretExpires time.Time
 	// Domain is where user principal names are made; required but for Intune.
 	Domain string
+	// OtherDomains are those in which a member's name is made instead whose mail
+	// is in one of them.
+	OtherDomains []string
 	// UsageLocation is a country of two capital letters; may be empty.
 	UsageLocation string
 	Roles         []RoleMapping
