@@ -36,7 +36,7 @@ func TestReadsAll(t *testing.T) {
 <md:SingleLogoutService Binding="`+post+`" Location="https://sp.example/slo"/>
 <md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:SOAP" Location="javascript:never-used"/>
 <md:NameIDFormat> urn:oasis:names:tc:SAML:2.0:nameid-format:persistent
-</md:NameIDFormat>`+
+</md:NameIDFormat><md:NameIDFormat/>`+
 					acs(artifact, "https://sp.example/artifact", `index="0" isDefault="true"`)+
 					acs(post, spACS, `index="1" isDefault="false"`)+acs(post, spACS+"?b=1", `index="2"`))))
 	g.Expect(err).NotTo(HaveOccurred())

@@ -210,7 +210,10 @@ func address(e *samlxml.Element, name string) (string, error) {
 func (p *ServiceProvider) readNameIDFormats(role *samlxml.Element) error {
 	for _, e := range role.All(namespace, "NameIDFormat") {
 		format, err := e.Text()
-		if err != nil || format == "" || len(format) > 255 || strings.ContainsFunc(format, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		if err == nil && format == "" {
+			continue // crewjam/saml writes an empty one where it was set to none
+		}
+		if err != nil || len(format) > 255 || strings.ContainsFunc(format, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 			return refuse("the metadata has a NameIDFormat that is no URI; ask for corrected metadata")
 		}
 		if !slices.Contains(p.NameIDFormats, format) {

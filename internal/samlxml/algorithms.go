@@ -100,10 +100,14 @@ func (a signatureAlgorithm) verifies(key crypto.PublicKey, digest, signature []b
 		}
 		return a.kind == keyRSA && rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
-		// The value is r and s, each as long as the curve's order (RFC 9231 section 2.3.6), not ASN.1.
-		size := (key.Params().N.BitLen() + 7) / 8
-		if a.kind != keyECDSA || len(signature) != 2*size {
+		if a.kind != keyECDSA {
 			return false
+		}
+		// The value is r and s, each as long as the curve's order (RFC 9231
+		// section 2.3.6); goxmldsig writes ASN.1 instead, which is longer.
+		size := (key.Params().N.BitLen() + 7) / 8
+		if len(signature) != 2*size {
+			return ecdsa.VerifyASN1(key, digest, signature)
 		}
 		r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
 		return ecdsa.Verify(key, digest, r, s)

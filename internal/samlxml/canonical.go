@@ -11,19 +11,27 @@ import (
 	"strings"
 )
 
-// canonical is the exclusive canonical form, without comments (xml-exc-c14n
-// section 3), of e and all below it but the element without. Namespaces of the
-// prefixes in inclusive are treated as inclusive canonicalisation does.
-func (e *Element) canonical(without *Element, inclusive []string) []byte {
-	c := canonicalizer{without: without, inclusive: inclusive}
+// form is a canonical form without comments: the exclusive one (xml-exc-c14n
+// section 3), or the inclusive one of Canonical XML 1.0 and 1.1, which differ
+// in attributes of the xml prefix above the apex alone.
+type form struct {
+	inclusive bool
+	// prefixes are treated by the exclusive form as the inclusive one does.
+	prefixes []string
+}
+
+// canonical is the canonical form of e and all below it but the element without.
+func (e *Element) canonical(without *Element, f form) []byte {
+	c := canonicalizer{form: f, apex: e, without: without}
 	c.write(e, nil)
 	return []byte(c.out.String())
 }
 
 type canonicalizer struct {
-	out       strings.Builder
-	without   *Element
-	inclusive []string
+	form
+
+	out           strings.Builder
+	apex, without *Element
 }
 
 // write renders e; rendered are the declarations that are in force where it
@@ -50,23 +58,15 @@ func (c *canonicalizer) write(e *Element, rendered []declaration) {
 	c.out.WriteString("</" + name + ">")
 }
 
-// due are the declarations that e needs and its output ancestors lack, in
-// order: those of the prefixes it visibly uses, and the inclusive ones.
+// due are the declarations that e needs and its output ancestors lack, in order.
 func (c *canonicalizer) due(e *Element, rendered []declaration) []declaration {
-	used := []string{e.prefix}
-	for _, a := range e.attributes {
-		if a.prefix != "" {
-			used = append(used, a.prefix)
-		}
+	needed := c.used(e)
+	if c.inclusive {
+		needed = c.declared(e)
 	}
-	for _, prefix := range c.inclusive {
-		if _, declared := e.namespace(prefix); declared {
-			used = append(used, prefix)
-		}
-	}
-	slices.Sort(used)
+	slices.Sort(needed)
 	var due []declaration
-	for _, prefix := range slices.Compact(used) {
+	for _, prefix := range slices.Compact(needed) {
 		if prefix == "xml" {
 			continue
 		}
@@ -76,6 +76,36 @@ func (c *canonicalizer) due(e *Element, rendered []declaration) []declaration {
 		}
 	}
 	return due
+}
+
+// used are the prefixes that e visibly uses, and those of the form.
+func (c *canonicalizer) used(e *Element) []string {
+	used := []string{e.prefix}
+	for _, a := range e.attributes {
+		if a.prefix != "" {
+			used = append(used, a.prefix)
+		}
+	}
+	for _, prefix := range c.prefixes {
+		if _, declared := e.namespace(prefix); declared {
+			used = append(used, prefix)
+		}
+	}
+	return used
+}
+
+// declared are the prefixes that e declares; the apex those above it too.
+func (c *canonicalizer) declared(e *Element) []string {
+	var declared []string
+	for at := e; at != nil; at = at.parent {
+		for _, d := range at.declarations {
+			declared = append(declared, d.prefix)
+		}
+		if e != c.apex {
+			break
+		}
+	}
+	return declared
 }
 
 // inForce is what the output declares of a prefix; nothing is no namespace.

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	exclusiveC14N         = "http://www.w3.org/2001/10/xml-exc-c14n#"
-	exclusiveWithComments = exclusiveC14N + "WithComments"
-	envelopedTransform    = xmlDigital + "enveloped-signature"
+	exclusiveC14N      = "http://www.w3.org/2001/10/xml-exc-c14n#"
+	envelopedTransform = xmlDigital + "enveloped-signature"
 
 	// maximumPrefixes bounds a PrefixList: every element is looked through for
 	// each prefix, before anything is proven. Real ones have a few.
@@ -28,8 +27,8 @@ func (e *Element) Signed() bool { return len(e.signatures()) > 0 }
 
 // VerifyEnveloped verifies that one of the keys signed the document whose root
 // e is, whole: by exactly one ds:Signature, a child of the root, with one
-// reference to the root, enveloped and in exclusive canonical form (SAML core
-// section 5.4). Nothing outside of what is signed can be read from the tree
+// reference to the root, enveloped and in canonical form (SAML core section
+// 5.4). Nothing outside of what is signed can be read from the tree
 // afterwards but the signature itself; certificates in the message count for
 // nothing. It fails with an *Error.
 func (e *Element) VerifyEnveloped(keys []crypto.PublicKey, policy Policy) error {
@@ -46,11 +45,11 @@ func (e *Element) VerifyEnveloped(keys []crypto.PublicKey, policy Policy) error 
 		return err
 	}
 	// The reference before what it refers to: a stranger's document costs no more than its ds:SignedInfo.
-	if err := VerifyDetached(parts.signedInfo.canonical(nil, parts.inclusive), parts.algorithm, parts.value, keys, policy); err != nil {
+	if err := VerifyDetached(parts.signedInfo.canonical(nil, parts.form), parts.algorithm, parts.value, keys, policy); err != nil {
 		return err
 	}
 	sum := whole.hash.New()
-	sum.Write(e.canonical(s, whole.inclusive)) // a hash never fails
+	sum.Write(e.canonical(s, whole.form)) // a hash never fails
 	if subtle.ConstantTimeCompare(sum.Sum(nil), whole.digest) != 1 {
 		return refuse("was changed after it was signed")
 	}
@@ -95,9 +94,8 @@ func (e *Element) anyComment() bool {
 type signatureParts struct {
 	signedInfo, reference *Element
 	algorithm             string
-	// inclusive are the prefixes that ds:SignedInfo's canonical form treats inclusively.
-	inclusive []string
-	value     []byte
+	form                  form // of ds:SignedInfo
+	value                 []byte
 }
 
 // readSignature reads the schema's shape strictly (XML Signature section 4);
@@ -116,8 +114,11 @@ func readSignature(s *Element) (signatureParts, error) {
 	parts.reference = parts.signedInfo.children[2]
 	parts.algorithm = method.Attribute("Algorithm")
 	var err error
-	if parts.inclusive, err = exclusive(canonicalization); err != nil {
+	if parts.form, err = canonicalForm(canonicalization); err != nil {
 		return parts, err
+	}
+	if parts.form.inclusive && parts.signedInfo.belowXMLAttribute() {
+		return parts, refuse("has a signature over the inclusive canonical form, and an attribute of the xml prefix; use the exclusive canonical form")
 	}
 	if len(method.children) > 0 {
 		return parts, refuse("has a signature of an unknown form") // HMACOutputLength and the like
@@ -139,35 +140,53 @@ func childNames(e *Element) []string {
 	return names
 }
 
-// exclusive reads a CanonicalizationMethod or Transform that must be exclusive
-// canonicalisation, and its InclusiveNamespaces PrefixList.
-func exclusive(method *Element) ([]string, error) {
-	if algorithm := method.Attribute("Algorithm"); algorithm != exclusiveC14N && algorithm != exclusiveWithComments {
-		return nil, refuse("has a signature over another than the exclusive canonical form")
+// belowXMLAttribute: Canonical XML 1.0 and 1.1 take over such attributes, each
+// in its own way.
+func (e *Element) belowXMLAttribute() bool {
+	for at := e.parent; at != nil; at = at.parent {
+		if slices.ContainsFunc(at.attributes, func(a attribute) bool { return a.space == namespaceXML }) {
+			return true
+		}
+	}
+	return false
+}
+
+// canonicalForm reads a CanonicalizationMethod or Transform, and the exclusive
+// form's InclusiveNamespaces PrefixList. SAML recommends the exclusive form;
+// goxmldsig signs over the inclusive one unless told otherwise.
+func canonicalForm(method *Element) (form, error) {
+	inclusive := false
+	switch method.Attribute("Algorithm") {
+	case exclusiveC14N, exclusiveC14N + "WithComments":
+	case "http://www.w3.org/TR/2001/REC-xml-c14n-20010315", "http://www.w3.org/TR/2001/REC-xml-c14n-20010315#WithComments",
+		"http://www.w3.org/2006/12/xml-c14n11", "http://www.w3.org/2006/12/xml-c14n11#WithComments":
+		inclusive = true
+	default:
+		return form{}, refuse("has a signature over an unknown canonical form; use the exclusive one")
 	}
 	switch {
 	case len(method.children) == 0:
-		return nil, nil
-	case len(method.children) > 1 || !method.children[0].Is(exclusiveC14N, "InclusiveNamespaces"):
-		return nil, refuse("has a signature of an unknown form")
+		return form{inclusive: inclusive}, nil
+	case inclusive || len(method.children) > 1 || !method.children[0].Is(exclusiveC14N, "InclusiveNamespaces"):
+		return form{}, refuse("has a signature of an unknown form")
 	}
 	prefixes := strings.Fields(method.children[0].Attribute("PrefixList"))
 	if len(prefixes) > maximumPrefixes {
-		return nil, refuse("has a signature with more than %d prefixes in a PrefixList", maximumPrefixes)
+		return form{}, refuse("has a signature with more than %d prefixes in a PrefixList", maximumPrefixes)
 	}
 	for i, prefix := range prefixes {
 		if prefix == "#default" {
 			prefixes[i] = ""
 		}
 	}
-	return prefixes, nil
+	return form{prefixes: prefixes}, nil
 }
 
 // reference is what a ds:Reference to the whole document says.
 type reference struct {
-	inclusive []string
-	hash      crypto.Hash
-	digest    []byte
+	form   form
+	hash   crypto.Hash
+	digest []byte
 }
 
 // readReference checks that the reference is to the whole document.
@@ -181,9 +200,9 @@ func (e *Element) readReference(parts signatureParts, policy Policy) (reference,
 	}
 	if !slices.Equal(childNames(transforms), []string{"Transform", "Transform"}) || transforms.children[0].Attribute("Algorithm") != envelopedTransform ||
 		len(transforms.children[0].children) > 0 {
-		return reference{}, refuse("has a signature with other transforms than enveloped and exclusive")
+		return reference{}, refuse("has a signature with other transforms than enveloped and a canonical form")
 	}
-	inclusive, err := exclusive(transforms.children[1])
+	whole, err := canonicalForm(transforms.children[1])
 	if err != nil {
 		return reference{}, err
 	}
@@ -195,7 +214,7 @@ func (e *Element) readReference(parts signatureParts, policy Policy) (reference,
 		return reference{}, refuse("has a digest with SHA-1, which is not accepted; use SHA-256")
 	}
 	digest, err := octets(parts.reference.children[2])
-	return reference{inclusive, hash, digest}, err
+	return reference{whole, hash, digest}, err
 }
 
 // checkURI: the reference names the root by its ID, or is empty, which is the

@@ -8,6 +8,7 @@ package samlxml_test
 import (
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"strings"
@@ -76,12 +77,18 @@ func TestVerifiesWhatXmlsecSigns(t *testing.T) {
 	}
 }
 
+// inclusiveForms are those of goxmldsig and others; "" is the exclusive one.
+var inclusiveForms = []string{"", "", "http://www.w3.org/TR/2001/REC-xml-c14n-20010315", "http://www.w3.org/2006/12/xml-c14n11"}
+
 // TestCanonicalFormAgainstLibxml2 signs random documents with another implementation.
 func TestCanonicalFormAgainstLibxml2(t *testing.T) {
 	signer := rsaKey(t)
 	for seed := range uint64(40) {
 		document := randomDocument(seed)
 		unsigned := template(more+"rsa-sha256", xmlenc+"sha256", []string{"", "p xs"}[seed%2], document)
+		if form := inclusiveForms[seed%4]; form != "" {
+			unsigned = strings.ReplaceAll(template(more+"rsa-sha256", xmlenc+"sha256", "", document), exclusive, form)
+		}
 		if _, err := samlxml.Parse([]byte(unsigned), limits); err != nil {
 			continue
 		}
@@ -123,7 +130,10 @@ func TestForgedSignatures(t *testing.T) {
 		"key to be fetched":       {evil("<ds:X509Data>", `<ds:RetrievalMethod URI="http://127.0.0.1/"/><ds:X509Data>`, "rsa-sha256", "rsa-sha512"), "none of the known"},
 		"transform by XPath":      {evil(xmldsig+"enveloped-signature", "http://www.w3.org/TR/1999/REC-xpath-19991116"), "other transforms"},
 		"transform by XSLT":       {evil("<ds:Transforms>", `<ds:Transforms><ds:Transform Algorithm="http://www.w3.org/TR/1999/REC-xslt-19991116"/>`), "other transforms"},
-		"inclusive form":          {evil(exclusive, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"), "exclusive canonical form"},
+		"inclusive form":          {evil(exclusive, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"), "none of the known"},
+		"inclusive, xml prefix":   {evil(exclusive, "http://www.w3.org/2006/12/xml-c14n11", "Version=", `xml:lang="ja" Version=`), "use the exclusive"},
+		"inclusive, PrefixList":   {evil(`<ds:CanonicalizationMethod Algorithm="`+exclusive+`"/>`, `<ds:CanonicalizationMethod Algorithm="http://www.w3.org/2006/12/xml-c14n11"><x/></ds:CanonicalizationMethod>`), "unknown form"},
+		"Canonical XML 2.0":       {evil(exclusive, "http://www.w3.org/2010/xml-c14n2"), "unknown canonical form"},
 		"HMAC":                    {evil(more+"rsa-sha256", more+"hmac-sha256"), "not accepted"},
 		"HMAC with output length": {evil(`rsa-sha256"/>`, `hmac-sha256"><ds:HMACOutputLength>1</ds:HMACOutputLength></ds:SignatureMethod>`), "unknown form"},
 		"no algorithm":            {evil(more+"rsa-sha256", ""), "not accepted"},
@@ -186,4 +196,15 @@ func TestDetachedSignatures(t *testing.T) {
 	g.Expect(samlxml.VerifyDetached(append(octets, ' '), more+"rsa-sha256", value, signer.public(), samlxml.Policy{})).NotTo(Succeed())
 	g.Expect(samlxml.VerifyDetached(octets, more+"rsa-sha256", value, []crypto.PublicKey{ecdsaKey(t, elliptic.P256()).Public()}, samlxml.Policy{})).
 		To(MatchError(ContainSubstring("none of the known")))
+
+	ecdsaSigner := ecdsaKey(t, elliptic.P256())
+	value, err = ecdsaSigner.Sign(rand.Reader, hash.Sum(nil), crypto.SHA256)
+	g.Expect(err).NotTo(HaveOccurred())
+	verify := func(value []byte) error {
+		return samlxml.VerifyDetached(octets, more+"ecdsa-sha256", value, ecdsaSigner.public(), samlxml.Policy{})
+	}
+	g.Expect(verify(value)).To(Succeed(), "in ASN.1, as goxmldsig writes it")
+	g.Expect(verify(append(value, 0))).NotTo(Succeed())
+	g.Expect(verify(value[:len(value)-1])).NotTo(Succeed())
+	g.Expect(verify(nil)).NotTo(Succeed())
 }
