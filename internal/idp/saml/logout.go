@@ -57,7 +57,7 @@ func (p *Provider) ValidateLogout(m *LogoutMessage, sp *ServiceProvider) (pendin
 	case !found:
 		return nil, refuse("The app has no address for log-out messages.")
 	case !m.signature.present():
-		return nil, refuse("The request to log out is not signed.")
+		return nil, refuse("The request to log out is not signed; set the app to sign its requests.")
 	}
 	if err := m.signature.verify(sp); err != nil {
 		return nil, err

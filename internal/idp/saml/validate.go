@@ -113,7 +113,7 @@ func checkPolicy(r *Request, app directory.App, pending *Pending) *RequestError 
 	case !slices.Contains([]string{"", r.Issuer, app.SAML.SPNameQualifier}, r.NameIDPolicySPNameQualifier):
 		return &RequestError{SubStatus: StatusInvalidNameIDPolicy, Message: "The request asks for a NameID with another SPNameQualifier than the app's."}
 	case !satisfied:
-		return &RequestError{SubStatus: StatusNoAuthnContext, Message: "The request asks for a kind of log-in that is not offered."}
+		return &RequestError{SubStatus: StatusNoAuthnContext, Message: "The request asks for a kind of log-in that is not offered; ask for PasswordProtectedTransport, or for no kind."}
 	case r.Subject && r.SubjectNameID == "":
 		return &RequestError{SubStatus: StatusUnknownPrincipal, Message: namedOtherwise}
 	}
