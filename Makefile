@@ -88,7 +88,7 @@ test: ## Install what the tests need, then run them all (TEST_PACKAGES, TEST_ARG
 	@hack/test.sh
 
 .PHONY: interop
-interop: ## Log in to service providers that others wrote (Apache mod_auth_mellon, node-saml), and keep accounts in scimmy (part of make test)
+interop: ## Log in to service providers that others wrote (Apache mod_auth_mellon, Shibboleth, node-saml), and keep accounts in scimmy (part of make test)
 	@TEST_PACKAGES=./test/interop hack/test.sh
 
 .PHONY: e2e

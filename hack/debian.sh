@@ -61,3 +61,15 @@ need_postgres() {
 	"${as_root[@]}" rm -f "$conf"
 	have_postgres || die "postgresql is installed but initdb is not under /usr/lib/postgresql"
 }
+
+need_shibboleth() {
+	# Only the programs are wanted: the package would start its service, now and at each boot.
+	local unit=/etc/systemd/system/shibd.service
+	if [[ -e /usr/lib/apache2/modules/mod_shib.so && -x /usr/sbin/shibd ]]; then return 0; fi
+	if [[ ! -e "$unit" ]] && command -v apt-get >/dev/null 2>&1 && ((EUID == 0 || ${#as_root[@]} > 0)); then
+		step "Masking shibd.service (systemctl unmask shibd if you want it)"
+		"${as_root[@]}" mkdir -p "${unit%/*}"
+		"${as_root[@]}" ln -sf /dev/null "$unit"
+	fi
+	apt_install "the interoperability tests" libapache2-mod-shib
+}

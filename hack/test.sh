@@ -26,6 +26,7 @@ fi
 
 # The module brings Apache's program alone: no service that the package could start.
 [[ -e /usr/lib/apache2/modules/mod_auth_mellon.so ]] || apt_install "the interoperability tests" libapache2-mod-auth-mellon
+need_shibboleth
 if [[ -f test/interop/package-lock.json ]]; then
 	command -v node >/dev/null 2>&1 || apt_install "the interoperability tests" nodejs
 	command -v npm >/dev/null 2>&1 || apt_install "the interoperability tests" npm

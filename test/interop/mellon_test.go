@@ -7,7 +7,6 @@ package interop
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -189,22 +188,35 @@ func (m *mellon) render(t *template.Template) string {
 
 // supervised ends the server when standard input does, also if this process is
 // killed. Apache signals its process group when it ends, so it gets one of its own.
-const supervised = `setsid "$0" -f "$1" -DFOREGROUND & server=$!
+const supervised = `setsid "$0" "$@" & server=$!
 read -r _ || true
 kill "$server" 2>/dev/null
 wait "$server"`
+
+// supervise runs a server in the foreground until the test ends. log is what it wrote.
+func (w *world) supervise(log func() string, program string, arguments ...string) {
+	command := exec.Command("sh", append([]string{"-c", supervised, program}, arguments...)...) // #nosec G204 -- servers of the tests
+	command.Stderr = os.Stderr
+	input, err := command.StdinPipe()
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(command.Start()).To(Succeed())
+	w.t.Cleanup(func() {
+		w.Expect(input.Close()).To(Succeed())
+		if err := command.Wait(); err != nil {
+			w.t.Errorf("%s: %v\n%s", program, err, log())
+		}
+		if w.t.Failed() {
+			w.t.Logf("what %s wrote:\n%s", program, log())
+		}
+	})
+}
 
 // start runs the server in the foreground until the test ends.
 func (m *mellon) start() {
 	if _, err := os.Stat(modules + "/mod_auth_mellon.so"); err != nil {
 		m.t.Fatal("mod_auth_mellon is missing; install Debian's libapache2-mod-auth-mellon, or run make interop: ", err)
 	}
-	command := exec.Command("sh", "-c", supervised, apache, filepath.Join(m.Directory, "apache.conf"))
-	command.Stderr = os.Stderr
-	input, err := command.StdinPipe()
-	m.Expect(err).NotTo(HaveOccurred())
-	m.Expect(command.Start()).To(Succeed())
-	m.t.Cleanup(func() { m.stop(command, input) })
+	m.supervise(m.log, apache, "-f", filepath.Join(m.Directory, "apache.conf"), "-DFOREGROUND")
 	m.Eventually(func() error {
 		response, err := http.Get(m.URL + "/mellon/metadata") // #nosec G107 -- a server of this test
 		if err != nil {
@@ -212,16 +224,6 @@ func (m *mellon) start() {
 		}
 		return response.Body.Close()
 	}, startPatience, 20*time.Millisecond).Should(Succeed(), m.log)
-}
-
-func (m *mellon) stop(command *exec.Cmd, input io.Closer) {
-	m.Expect(input.Close()).To(Succeed())
-	if err := command.Wait(); err != nil {
-		m.t.Errorf("apache: %v\n%s", err, m.log())
-	}
-	if m.t.Failed() {
-		m.t.Logf("what apache wrote:\n%s", m.log())
-	}
 }
 
 func (m *mellon) log() string {

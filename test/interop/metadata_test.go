@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package interop
 
 import (
+	"crypto"
 	"testing"
 	"time"
 
@@ -17,12 +18,12 @@ import (
 )
 
 // takeOver lets an app be what the service provider's own metadata says of it,
-// as spec.metadata does.
-func (w *world) takeOver(app *directory.App, address string) *samlmetadata.ServiceProvider {
+// as spec.metadata does; with trusted keys, one of which must have signed it.
+func (w *world) takeOver(app *directory.App, address string, trusted ...crypto.PublicKey) *samlmetadata.ServiceProvider {
 	w.t.Helper()
 	page, err := formclient.New().Get(w.t.Context(), address)
 	w.Expect(err).NotTo(HaveOccurred())
-	provider, err := samlmetadata.Parse(page.Body, samlmetadata.Options{Now: time.Now()})
+	provider, err := samlmetadata.Parse(page.Body, samlmetadata.Options{Now: time.Now(), TrustedKeys: trusted})
 	w.Expect(err).NotTo(HaveOccurred(), string(page.Body))
 	app.SAML.EntityID = provider.EntityID
 	app.SAML.AssertionConsumerServices = provider.AssertionConsumerServices
