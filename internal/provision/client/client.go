@@ -239,9 +239,9 @@ func (c *Client) answer(response *http.Response, body []byte) (*Response, error)
 	problem := ""
 	switch {
 	case status >= http.StatusMultipleChoices && status < http.StatusBadRequest:
-		return nil, unavailable(status, nil, "The service redirects (HTTP status %d), which is not followed as credentials would go along; give the address that it redirects to.", status)
+		return nil, unavailable(status, nil, "The service redirects (HTTP status %d)%s, which is not followed as credentials would go along; give the address that it redirects to.", status, destination(response))
 	case len(body) == 0:
-	case !isJSON(response.Header.Get("Content-Type")):
+	case !isJSON(response.Header.Get("Content-Type")) && !plainObject(response.Header.Get("Content-Type"), body):
 		problem = "something that is not JSON, such as a web page"
 	case !json.Valid(body):
 		problem = "JSON that has a fault or is cut off"
@@ -269,6 +269,28 @@ func isJSON(contentType string) bool {
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}
+
+// plainObject tells that a text is a JSON object or list: Go's servers say
+// text/plain where nobody told them better. No web page is one.
+func plainObject(contentType string, body []byte) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && media == "text/plain" && (body[0] == '{' || body[0] == '[') && json.Valid(body)
+}
+
+// destination is where a redirection leads, for a message: without what may be
+// secret in it. Empty where that is not told.
+func destination(response *http.Response) string {
+	location, err := response.Location()
+	if err != nil || location.Host == "" {
+		return ""
+	}
+	shown := url.URL{Scheme: location.Scheme, Host: location.Host, Path: location.Path}
+	const most = 200
+	if text := shown.String(); len(text) <= most {
+		return " to " + text
+	}
+	return " to " + location.Scheme + "://" + location.Host
 }
 
 // unavailable makes an error; status is 0 where there was no answer.

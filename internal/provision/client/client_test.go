@@ -39,6 +39,13 @@ func call(t *testing.T, o Options, method, url string, body []byte) (*Response, 
 	return response, err
 }
 
+func answerTo(location string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", location)
+		w.WriteHeader(http.StatusFound)
+	}
+}
+
 func answer(status int, contentType, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if contentType != "" {
@@ -67,22 +74,29 @@ func TestAnswers(t *testing.T) {
 		"a web page called JSON":    {answer(200, "application/json", "<html>log in</html>"), 0, "", "has a fault or is cut off"},
 		"half of it":                {answer(200, "application/json", `{"value":[{"id":"1"},`), 0, "", "has a fault or is cut off"},
 		"two of them":               {answer(200, "application/json", `{}{}`), 0, "", "has a fault"},
-		"text":                      {answer(200, "text/plain", `{"a":1}`), 0, "", "not JSON"},
+		"JSON that is called text":  {answer(200, "text/plain; charset=utf-8", `{"a":1}`), 200, `{"a":1}`, ""},
+		"a list called text":        {answer(200, "text/plain", `[{"a":1}]`), 200, `[{"a":1}]`, ""},
+		"text":                      {answer(200, "text/plain", `1`), 0, "", "not JSON"},
+		"a page with JSON in it":    {answer(200, "text/html", `{"a":1}`), 0, "", "not JSON"},
 		"no type at all":            {answer(200, ";;", `{"a":1}`), 0, "", "not JSON"},
 		// A proxy's page must not look as if an account were not there.
-		"a proxy's 404":    {answer(404, "text/html", "<html>no such path</html>"), 0, "", "HTTP status 404"},
-		"a proxy's 409":    {answer(409, "text/html", "<html>conflict</html>"), 0, "", "HTTP status 409"},
-		"a gateway's 401":  {answer(401, "text/html", "<html>who are you</html>"), 401, "", ""},
-		"a gateway's 429":  {answer(429, "text/html", "<html>slow down</html>"), 429, "", ""},
-		"a gateway's 502":  {answer(502, "text/html", "<html>bad gateway</html>"), 502, "", ""},
-		"a redirect":       {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, 0, "", "redirects (HTTP status 302)"},
-		"not modified":     {answer(304, "", ""), 0, "", "redirects"},
-		"too much":         {answer(200, "application/json", `"`+strings.Repeat("x", 2<<20)+`"`), 0, "", "more than 1 MB"},
-		"a broken answer":  {breakOff, 0, "", "broke off its answer"},
-		"an endless one":   {endless, 0, "", "more than 1 MB"},
-		"a large header":   {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Large", strings.Repeat("x", 1<<20)) }, 0, "", "could not be called"},
-		"never":            {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "", "did not answer within"},
-		"never to the end": {halfAndWait, 0, "", "did not answer within"},
+		"a proxy's 404":   {answer(404, "text/html", "<html>no such path</html>"), 0, "", "HTTP status 404"},
+		"a proxy's 409":   {answer(409, "text/html", "<html>conflict</html>"), 0, "", "HTTP status 409"},
+		"a gateway's 401": {answer(401, "text/html", "<html>who are you</html>"), 401, "", ""},
+		"a gateway's 429": {answer(429, "text/html", "<html>slow down</html>"), 429, "", ""},
+		"a gateway's 502": {answer(502, "text/html", "<html>bad gateway</html>"), 502, "", ""},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere?token=x", http.StatusFound)
+		}, 0, "", "/elsewhere, which is not followed"},
+		"a redirect, elsewhere": {answerTo("https://u:p@login.example:8443/sso;a?SAMLRequest=x#f"), 0, "", "redirects (HTTP status 302) to https://login.example:8443/sso;a, which"},
+		"a long redirect":       {answerTo("https://login.example/" + strings.Repeat("x", 500)), 0, "", "redirects (HTTP status 302) to https://login.example, which"},
+		"not modified":          {answer(304, "", ""), 0, "", "redirects"},
+		"too much":              {answer(200, "application/json", `"`+strings.Repeat("x", 2<<20)+`"`), 0, "", "more than 1 MB"},
+		"a broken answer":       {breakOff, 0, "", "broke off its answer"},
+		"an endless one":        {endless, 0, "", "more than 1 MB"},
+		"a large header":        {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Large", strings.Repeat("x", 1<<20)) }, 0, "", "could not be called"},
+		"never":                 {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "", "did not answer within"},
+		"never to the end":      {halfAndWait, 0, "", "did not answer within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

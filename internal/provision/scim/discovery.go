@@ -137,7 +137,9 @@ func (t *Target) describe(ctx context.Context, path string, into any) (bool, err
 	if e, ok := errors.AsType[*provision.Error](err); ok && answer.status == 0 {
 		status = e.Code
 	}
-	if slices.Contains([]string{"400", "403", "404", "405", "501"}, status) {
+	// 200: a web page in the place of what is not there. Where it stands for the
+	// whole service, the users are no JSON either.
+	if slices.Contains([]string{"200", "400", "403", "404", "405", "501"}, status) {
 		return false, nil
 	}
 	return false, err
@@ -254,6 +256,7 @@ func (t *Target) refresh(ctx context.Context) (features, error) {
 		if err == nil {
 			t.known.Store(&found)
 			t.unfiltered.Clear()
+			t.patchless.Store(false)
 		}
 		return found, err
 	})

@@ -82,7 +82,33 @@ func TestDiscoveryThatFails(t *testing.T) {
 		}
 		_, err := newTarget(t, address, nil).Check(t.Context())
 		g.Expect(err).To(HaveOccurred())
+		if status >= 500 {
+			g.Expect(err).To(MatchError(ContainSubstring("at /Schemas")))
+		}
 	}
+}
+
+// TestAWebPageForWhatIsNotThere: a service with pages of its own answers with one
+// of them, and status 200, for each path that it does not know.
+func TestAWebPageForWhatIsNotThere(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	everything := false
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		page := everything || !strings.HasPrefix(r.URL.Path, "/scim"+users)
+		if page {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>"))
+		}
+		return page
+	}
+	target := newTarget(t, address, nil)
+	_, err := target.Check(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(target.supposed()).To(Equal(assumed()))
+	everything = true
+	_, err = target.Check(t.Context())
+	g.Expect(err).To(MatchError(ContainSubstring("not JSON")))
 }
 
 func TestSendsWhatTheSchemaLists(t *testing.T) {

@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 package scim
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -153,13 +154,41 @@ func (t *Target) classifyStatus(q request, status int) (provision.Cause, string)
 	case http.StatusTooManyRequests:
 		return provision.Throttled, "The service takes no more calls for now; it is tried again. Lower writesPerSecond if this happens often."
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; set %s to the way that it takes.", q.method, q.kind(), t.options.field("updates"))
+		return provision.Invalid, fmt.Sprintf("The service does not take %s of %s; %s.", q.method, q.kind(), t.instead(q))
 	default:
 		if status >= http.StatusInternalServerError {
-			return provision.Unavailable, fmt.Sprintf("The service failed with status %d; it is tried again.", status)
+			return provision.Unavailable, fmt.Sprintf("The service failed with status %d%s; it is tried again.", status, q.described())
 		}
 		return provision.Invalid, fmt.Sprintf("The service refused the request with status %d.", status)
 	}
+}
+
+// instead is what to do about a method that a service does not take.
+func (t *Target) instead(q request) string {
+	switch {
+	case q.method == http.MethodDelete && q.path == users:
+		return "set deletionPolicy to Disable"
+	case q.method == http.MethodDelete:
+		return "delete it there"
+	case q.method == http.MethodPatch || q.method == http.MethodPut:
+		return "set " + t.options.field("updates") + " to the way that it takes"
+	default:
+		return "check " + t.options.field("url") + ", and whether provisioning is switched on there"
+	}
+}
+
+// described is the document about the service itself that a call asks for, in words.
+func (q request) described() string {
+	if q.path == users || q.path == groups {
+		return ""
+	}
+	return " at " + q.path
+}
+
+// unimplemented tells that a service does not take a method.
+func unimplemented(err error) bool {
+	e, ok := errors.AsType[*provision.Error](err)
+	return ok && (e.Code == strconv.Itoa(http.StatusMethodNotAllowed) || e.Code == strconv.Itoa(http.StatusNotImplemented))
 }
 
 func (q request) taken() string {

@@ -127,7 +127,7 @@ func TestMessagesNameTheFieldThatWasWritten(t *testing.T) {
 		findings, err := target.Check(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(findings.Remarks).To(ContainElement(ContainSubstring("set " + want + ".updates to PUT")))
-		for status, contains := range map[int]string{401: want + ".authentication names", 404: "check " + want + ".url", 405: "set " + want + ".updates"} {
+		for status, contains := range map[int]string{401: want + ".authentication names", 404: "check " + want + ".url", 405: "check " + want + ".url"} {
 			f.fault = func(w http.ResponseWriter, _ *http.Request) bool {
 				refuse(w, status, "", "")
 				return true

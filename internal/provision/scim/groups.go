@@ -97,9 +97,12 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 		return nil, nonsense("The service says that it made the group, but did not tell its ID; it is looked for again.")
 	}
 	made := desired
-	made.ExternalID = r.id()
-	if err := t.patchMembers(ctx, made.ExternalID, desired.Members[at:], nil); err != nil {
-		return nil, err
+	made.ExternalID, made.Members = r.id(), desired.Members[:at]
+	if at < len(desired.Members) {
+		if err := t.UpdateGroup(ctx, made, desired); err != nil {
+			return nil, err
+		}
+		made.Members = desired.Members
 	}
 	return &made, nil
 }
@@ -111,13 +114,21 @@ func (t *Target) UpdateGroup(ctx context.Context, current, desired provision.Gro
 		return err
 	}
 	desired.ExternalID = current.ExternalID
-	if t.puts(f) {
-		_, err := t.change(ctx, groups, current.ExternalID, func(e *edit) error {
-			e.group(desired)
-			return nil
-		})
-		return err
+	if !t.puts(f) {
+		err := t.patchDifferences(ctx, current, desired)
+		if t.options.Updates != "" || !unimplemented(err) {
+			return err
+		}
 	}
+	_, err = t.change(ctx, groups, current.ExternalID, func(e *edit) error {
+		e.group(desired)
+		return nil
+	})
+	return err
+}
+
+// patchDifferences sends what differs: of large groups, that is little.
+func (t *Target) patchDifferences(ctx context.Context, current, desired provision.Group) error {
 	named := edit{resource: resource{"id": current.ExternalID, "displayName": current.DisplayName, "externalId": current.CorrelationID}}
 	named.text("displayName", desired.DisplayName)
 	named.text("externalId", desired.CorrelationID)

@@ -35,7 +35,9 @@ type Target struct {
 	discovery singleflight.Group
 	// unfiltered are the attributes by which the service refused to filter.
 	unfiltered sync.Map
-	shared     *listings
+	// patchless tells that the service refused a PATCH as such, and took a PUT.
+	patchless atomic.Bool
+	shared    *listings
 }
 
 // New makes a target. The error tells what is wrong with the options, and what to do.

@@ -331,6 +331,13 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 		q.version = before.version()
 	}
 	answer, err := t.call(ctx, q)
+	if q.method == http.MethodPatch && t.options.Updates == "" && unimplemented(err) {
+		q.method, q.body = http.MethodPut, whole(e.resource, endpoint, f)
+		if byPut, second := t.call(ctx, q); !unimplemented(second) {
+			answer, err = byPut, second
+			t.patchless.Store(t.patchless.Load() || second == nil)
+		}
+	}
 	if err != nil {
 		return nil, explain(err, e.operations)
 	}
@@ -342,7 +349,7 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 
 // puts tells that changes are sent whole.
 func (t *Target) puts(f features) bool {
-	return t.options.Updates == Put || t.options.Updates == "" && !f.patch
+	return t.options.Updates == Put || t.options.Updates == "" && (!f.patch || t.patchless.Load())
 }
 
 func patch(operations []operation) map[string]any {
