@@ -124,12 +124,12 @@ func readRedirect(rawQuery string, accepted ...string) (*payload, error) {
 	if err != nil {
 		return nil, refuseDocument(err)
 	}
-	if root.Signed() {
-		return nil, refuse("The request carries a signature where the HTTP-Redirect binding allows none; sign the query.")
-	}
 	proof, err := querySignature(form, raw, parameter)
 	if err != nil {
 		return nil, err
+	}
+	if root.Signed() {
+		proof.enveloped, proof.misplaced = root, true
 	}
 	return &payload{parameter: parameter, root: root, relayState: form.Get("RelayState"), signature: proof}, nil
 }

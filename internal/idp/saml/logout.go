@@ -56,6 +56,8 @@ func (p *Provider) ValidateLogout(m *LogoutMessage, sp *ServiceProvider) (pendin
 	switch {
 	case !found:
 		return nil, refuse("The app has no address for log-out messages.")
+	case m.signature.present() && !m.signature.counts():
+		return nil, refuse(signTheQuery)
 	case !m.signature.present():
 		return nil, refuse("The request to log out is not signed; set the app to sign its requests.")
 	}

@@ -25,9 +25,19 @@ type signature struct {
 	value     []byte
 	// enveloped is the root of a message with a signature in it.
 	enveloped *samlxml.Element
+	// misplaced: enveloped came by HTTP-Redirect, where SAML allows none. Go's
+	// libraries sign so; it must verify, and does not count as signed.
+	misplaced bool
 }
 
+// signTheQuery tells of a misplaced signature.
+const signTheQuery = "The request carries its signature where the HTTP-Redirect binding allows none; sign the query."
+
+// present reports whether there is anything to verify.
 func (s signature) present() bool { return s.octets != nil || s.enveloped != nil }
+
+// counts reports whether a message that must be signed is, once that is verified.
+func (s signature) counts() bool { return s.octets != nil || s.enveloped != nil && !s.misplaced }
 
 // verify checks the signature by the service provider's own keys.
 func (s signature) verify(sp *ServiceProvider) error {
@@ -35,7 +45,8 @@ func (s signature) verify(sp *ServiceProvider) error {
 	var err error
 	if s.enveloped != nil {
 		err = s.enveloped.VerifyEnveloped(sp.keys, policy)
-	} else {
+	}
+	if err == nil && s.octets != nil {
 		err = samlxml.VerifyDetached(s.octets, s.algorithm, s.value, sp.keys, policy)
 		if err != nil && s.reencoded != nil && samlxml.VerifyDetached(s.reencoded, s.algorithm, s.value, sp.keys, policy) == nil {
 			err = nil

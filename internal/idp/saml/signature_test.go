@@ -172,6 +172,11 @@ func TestSignedRedirects(t *testing.T) {
 		"SAMLRequest twice":         {trusting(required, signer), signed + "&" + plain, "parameter twice"},
 		"not base64":                {trusting(required, signer), strings.Replace(signed, "&Signature=", "&Signature=*", 1), "not base64"},
 		"enveloped":                 {trusting(required, signer), redirectQuery(t, signer.signXML(t, requestXML(), rsaSHA256)), "sign the query"},
+		"enveloped, not required":   {trusting(directory.RequestPolicy{}, signer), redirectQuery(t, signer.signXML(t, requestXML(), rsaSHA256)), ""},
+		"enveloped by a stranger":   {trusting(directory.RequestPolicy{}, signer), redirectQuery(t, stranger.signXML(t, requestXML(), rsaSHA256)), "none of the known certificates"},
+		"enveloped and signed":      {trusting(required, signer), signer.signQuery(t, redirectQuery(t, signer.signXML(t, requestXML(), rsaSHA256)), rsaSHA256), ""},
+		"enveloped badly, signed":   {trusting(required, signer), signer.signQuery(t, redirectQuery(t, stranger.signXML(t, requestXML(), rsaSHA256)), rsaSHA256), "none of the known certificates"},
+		"enveloped, signed badly":   {trusting(required, signer), stranger.signQuery(t, redirectQuery(t, signer.signXML(t, requestXML(), rsaSHA256)), rsaSHA256), "none of the known certificates"},
 		"no destination":            {trusting(required, signer), signer.signQuery(t, noDestination, rsaSHA256), "for which address"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -88,6 +88,8 @@ func checkSignature(m *Message, sp *ServiceProvider) error {
 	switch {
 	case m.signature.present() && m.Request.Destination == "":
 		return refuse("The request is signed and does not say for which address.")
+	case m.signature.present() && !m.signature.counts() && sp.app.SAML.Requests.Signed:
+		return refuse(signTheQuery)
 	case m.signature.present():
 		return m.signature.verify(sp)
 	case sp.app.SAML.Requests.Signed:
