@@ -288,6 +288,9 @@ func (t *Target) remarks(f features) []string {
 	if len(t.options.Roles) > 0 && !t.mapsRole() && !f.keeps(primaryRole) {
 		remarks = append(remarks, "The service's schema has no roles, so that it learns nobody's role; if it has another attribute for that, map the field role to it in spec.attributes.")
 	}
+	if altered := t.altered.properties(); len(altered) > 0 {
+		remarks = append(remarks, "The service keeps otherwise than sent, or not at all, in some accounts: "+strings.Join(altered, ", ")+". They are sent again when they change.")
+	}
 	if f.attributes == nil {
 		return remarks
 	}

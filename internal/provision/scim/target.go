@@ -38,6 +38,7 @@ type Target struct {
 	// patchless tells that the service refused a PATCH as such, and took a PUT.
 	patchless atomic.Bool
 	shared    *listings
+	altered   alterations
 }
 
 // New makes a target. The error tells what is wrong with the options, and what to do.

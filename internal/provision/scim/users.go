@@ -41,7 +41,7 @@ func (t *Target) account(r resource, paths []path) provision.Account {
 		a.CorrelationID = external
 	}
 	for _, p := range paths {
-		a.Properties[p.String()] = r.value(p)
+		a.Properties[p.String()] = t.altered.original(r.id(), p.String(), r.value(p))
 	}
 	return a
 }
@@ -205,6 +205,9 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 		return nil, err
 	}
 	t.note(desired, made.id())
+	if answered, err := parseResource(answer.body); err == nil && answered.id() == made.id() {
+		t.altered.learn(e.resource, answered, t.desiredPaths(f))
+	}
 	account := t.account(made, t.desiredPaths(f))
 	return &account, nil
 }
@@ -277,7 +280,11 @@ func (t *Target) Disable(ctx context.Context, current provision.Account) error {
 
 // Delete implements provision.Target.
 func (t *Target) Delete(ctx context.Context, current provision.Account) error {
-	return t.remove(ctx, users, current.ExternalID)
+	err := t.remove(ctx, users, current.ExternalID)
+	if err == nil {
+		t.altered.forget(current.ExternalID)
+	}
+	return err
 }
 
 func (t *Target) remove(ctx context.Context, endpoint, id string) error {
@@ -342,6 +349,9 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 		return nil, explain(err, e.operations)
 	}
 	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
+		if endpoint == users {
+			t.altered.learn(e.resource, after, t.desiredPaths(f))
+		}
 		return after, nil
 	}
 	return t.get(ctx, endpoint, id)

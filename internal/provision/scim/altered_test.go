@@ -1,0 +1,121 @@
+/*
+Copyright 2026 The Tegata Authors.
+SPDX-License-Identifier: Apache-2.0
+*/
+
+package scim
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"tegata.dev/tegata/internal/provision"
+)
+
+// composing is a service that makes displayName itself, and keeps no locale, though
+// its schema lists both, as django-scim2 does.
+func composing(f *fake) {
+	f.schemas = schemasJSON(map[string]string{coreUser: simple("displayName") + "," + simple("locale") + "," + complexOne("name", false, "familyName", "givenName")})
+	alter := func(r resource) resource {
+		name, _ := object(r.get("name"))
+		r["displayName"] = name.text("givenName") + " " + name.text("familyName")
+		delete(r, "locale")
+		return r
+	}
+	f.made = func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, alter(r)) }
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			f.kept[users][0] = alter(f.requests[len(f.requests)-1].body)
+			answerWith(w, http.StatusOK, f.kept[users][0])
+		}
+		return r.Method == http.MethodPut
+	}
+}
+
+func TestServicesThatKeepValuesOtherwise(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	composing(f)
+	target := newTarget(t, address, func(o *Options) { o.Updates = Put })
+	_, err := target.Check(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	account, want := made(t, target)
+	differ := func() []provision.Change {
+		found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
+		g.Expect(err).NotTo(HaveOccurred())
+		return provision.Differences(*found, want)
+	}
+	g.Expect(differ()).To(BeEmpty())
+	g.Expect(f.kept[users][0].text("displayName")).To(Equal("花子 山田"))
+	findings, err := target.Check(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(findings.Remarks).To(ContainElement(ContainSubstring("in some accounts: displayName, locale. They are sent again when they change.")))
+
+	// Somebody changes it there.
+	f.kept[users][0]["displayName"] = "by hand"
+	g.Expect(differ()).To(Equal([]provision.Change{{Property: "displayName", From: "by hand", To: "山田 花子"}}))
+	_, err = target.Update(t.Context(), account, want)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(differ()).To(BeEmpty())
+
+	// The member changes.
+	want.Properties["name.givenName"], want.Properties["displayName"], want.Properties["locale"] = "花", "山田 花", "en"
+	g.Expect(differ()).To(HaveLen(3))
+	_, err = target.Update(t.Context(), account, want)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(differ()).To(BeEmpty())
+
+	// The service keeps it after all.
+	f.kept[users][0]["displayName"] = "山田 花"
+	g.Expect(differ()).To(BeEmpty())
+	f.kept[users][0]["displayName"] = "花 山田"
+	g.Expect(differ()).To(HaveLen(1))
+
+	// A new target sends it once more.
+	target = newTarget(t, address, func(o *Options) { o.Updates = Put })
+	_, err = target.Check(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(differ()).To(HaveLen(2))
+	_, err = target.Update(t.Context(), account, want)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(differ()).To(BeEmpty())
+	g.Expect(target.Delete(t.Context(), account)).To(Succeed())
+	g.Expect(target.altered.properties()).To(BeEmpty())
+}
+
+// TestWhatIsNotLearnt: a value that another answer than that of the write shows
+// may be an old one, and what should be gone is to go.
+func TestWhatIsNotLearnt(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	target := newTarget(t, address, nil)
+	account, want := made(t, target)
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPatch {
+			w.WriteHeader(http.StatusNoContent)
+		}
+		return r.Method == http.MethodPatch
+	}
+	want.Properties["displayName"] = "花"
+	after, err := target.Update(t.Context(), account, want)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(provision.Differences(*after, want)).To(HaveLen(1))
+
+	all := &alterations{}
+	all.learn(resource{}, resource{"id": "1", "displayName": "x"}, []path{mustPath("displayName")})
+	g.Expect(all.properties()).To(BeEmpty())
+	for n := range maxAltered + 1 {
+		all.learn(resource{"displayName": "a"}, resource{"id": fmt.Sprint(n)}, []path{mustPath("displayName")})
+	}
+	g.Expect(all.accounts).To(HaveLen(maxAltered))
+	g.Expect(all.count).To(Equal(maxAltered))
+	// Those that are known are still kept up to date.
+	all.learn(resource{"displayName": "b"}, resource{"id": "0"}, []path{mustPath("displayName")})
+	g.Expect(all.original("0", "displayName", "")).To(Equal("b"))
+	all.forget("0")
+	g.Expect(all.original("0", "displayName", "")).To(BeEmpty())
+	g.Expect(all.count).To(Equal(maxAltered - 1))
+}
