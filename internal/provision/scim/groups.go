@@ -120,11 +120,26 @@ func (t *Target) UpdateGroup(ctx context.Context, current, desired provision.Gro
 			return err
 		}
 	}
-	_, err = t.change(ctx, groups, current.ExternalID, func(e *edit) error {
+	after, err := t.change(ctx, groups, current.ExternalID, func(e *edit) error {
 		e.group(desired)
 		return nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return stillIn(after, without(current.Members, desired.Members))
+}
+
+// stillIn is an error where those who were removed from a group are in it: some
+// services take a PUT of a group, and do not look at its members. Nobody may be
+// thought to have lost what they still have.
+func stillIn(after resource, removed []string) error {
+	kept := setOf(after.members())
+	removed = slices.DeleteFunc(removed, func(id string) bool { return !kept[id] })
+	if len(removed) == 0 {
+		return nil
+	}
+	return nonsense("The service took the change, but %d of those who were removed are still in the group there; it is tried again. If this lasts, remove them there, and take the group out of spec.groups.", len(removed))
 }
 
 // patchDifferences sends what differs: of large groups, that is little.

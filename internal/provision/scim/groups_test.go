@@ -119,3 +119,26 @@ func TestAGroupWhoseIDIsNotTold(t *testing.T) {
 	_, err := newTarget(t, address, nil).CreateGroup(t.Context(), provision.Group{CorrelationID: "acme/sales", DisplayName: "x"})
 	g.Expect(provision.CauseOf(err)).To(Equal(provision.Unavailable))
 }
+
+// TestMembersThatStay: django-scim2 answers a PUT of a group with status 200, and
+// leaves its members as they were.
+func TestMembersThatStay(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	target := newTarget(t, address, func(o *Options) { o.Updates = Put })
+	want := provision.Group{CorrelationID: "acme/sales", DisplayName: "営業部", Members: ids(0, 3)}
+	made, err := target.CreateGroup(t.Context(), want)
+	g.Expect(err).NotTo(HaveOccurred())
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			answerWith(w, http.StatusOK, f.kept[groups][0])
+		}
+		return r.Method == http.MethodPut
+	}
+	want.Members = ids(1, 3)
+	err = target.UpdateGroup(t.Context(), *made, want)
+	g.Expect(provision.CauseOf(err)).To(Equal(provision.Unavailable))
+	g.Expect(err).To(MatchError(ContainSubstring("1 of those who were removed are still in the group")))
+	f.fault = nil
+	g.Expect(target.UpdateGroup(t.Context(), *made, want)).To(Succeed())
+}
