@@ -17,6 +17,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/endpoints"
 	"tegata.dev/tegata/internal/formclient"
@@ -197,6 +198,32 @@ func TestShibbolethRefuses(t *testing.T) {
 		form := s.response(s.logIn(browser, s.visit(browser, endpoints.IdPInitiated(w.url, tenant, s.app.Name))))
 		s.refused(s.submit(browser, form, nil), "Unsolicited response rejected")
 	})
+}
+
+// TestShibbolethAsDocumented: the lines of docs/saml.md, with files and
+// addresses of the test, over what Debian's package brings.
+func TestShibbolethAsDocumented(t *testing.T) {
+	w := newWorld(t)
+	page, err := os.ReadFile("../../docs/saml.md")
+	w.Expect(err).NotTo(HaveOccurred())
+	_, rest, _ := strings.Cut(string(page), "\n```xml\n")
+	lines, _, _ := strings.Cut(rest, "\n```\n")
+	folder := t.TempDir()
+	for name, key := range map[string]admin.KeyPair{"acme": w.key, "sp": serviceKey()} {
+		w.Expect(os.WriteFile(filepath.Join(folder, name+".pem"), key.Certificate, 0o600)).To(Succeed())
+		w.Expect(os.WriteFile(filepath.Join(folder, name+".key"), key.PrivateKey, 0o600)).To(Succeed())
+	}
+	application := strings.NewReplacer(
+		"https://id.acme.example", w.url, `"acme.`, `"`+folder+`/acme.`, `handlerSSL="true" cookieProps="https"`, `handlerSSL="false" cookieProps="http"`,
+		"<!-- AttributeExtractor, AttributeFilter and CredentialResolver stay as they are. -->", `<AttributeExtractor type="XML" path="attribute-map.xml"/>
+			<AttributeFilter type="XML" path="attribute-policy.xml"/><CredentialResolver type="File" key="`+folder+`/sp.key" certificate="`+folder+`/sp.pem"/>`,
+	).Replace(lines)
+	s := newShibboleth(w, shibbolethOptions{Application: application}, func(app *directory.App) { app.SAML.NameIDFormat = directory.NameIDPersistent })
+	browser := formclient.New()
+	got := s.logInTo(browser, s.logInAt("/Login"))
+	w.Expect(got).To(HaveKeyWithValue("REMOTE_USER", MatchRegexp("^"+s.IdP+"!"+s.EntityID+"![a-z2-7]{52}$")))
+	left := s.follow(browser, s.visit(browser, s.handler("/Logout")))
+	w.Expect(left.Text()).To(ContainSubstring("Logout completed successfully"), s.log())
 }
 
 // TestShibbolethVerifiesMetadata: by the certificate that its administrator was given.

@@ -39,6 +39,8 @@ type shibbolethOptions struct {
 	IdPMetadata func(string) string
 	// Trusted are certificates, one of which must have signed that; nil is the IdP's.
 	Trusted [][]byte
+	// Application takes the place of its ApplicationDefaults.
+	Application string
 	// Key is of what it signs.
 	Key keypair.Algorithm
 }
@@ -222,13 +224,23 @@ func (s *shibboleth) write() {
 	s.file("encrypting.key", string(s.encrypting.PrivateKey))
 	s.file("attribute-map.xml", shibbolethAttributes)
 	s.file("security-policy.xml", s.render(shibbolethPolicy))
-	s.file("shibboleth2.xml", s.render(shibbolethConfiguration))
+	s.file("shibboleth2.xml", s.configuration())
 	s.file("apache.conf", s.render(shibbolethApache))
 	logger := "log4j.rootCategory=INFO, log\nlog4j.appender.log.layout=org.apache.log4j.PatternLayout\nlog4j.appender.log.layout.ConversionPattern=%p %c %x: %m%n\nlog4j.appender.log=org.apache.log4j."
 	s.file("shibd.logger", logger+"FileAppender\nlog4j.appender.log.fileName="+s.Directory+"/shibd.log\n")
 	s.file("native.logger", logger+"ConsoleAppender\n")
 	s.file("environment", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nenv -0\n")
 	s.Expect(os.Chmod(filepath.Join(s.Directory, "environment"), 0o755)).To(Succeed()) // #nosec G302 -- Apache runs it
+}
+
+func (s *shibboleth) configuration() string {
+	text := s.render(shibbolethConfiguration)
+	if s.Application != "" {
+		before, rest, _ := strings.Cut(text, "<ApplicationDefaults")
+		_, after, _ := strings.Cut(rest, "</ApplicationDefaults>")
+		text = before + s.Application + after
+	}
+	return text
 }
 
 func (s *shibboleth) file(name, content string) {
