@@ -147,11 +147,11 @@ var shibbolethConfiguration = template.Must(template.New("shibboleth").Parse(`<S
 <OutOfProcess logger="{{.Directory}}/shibd.logger"/>
 <InProcess logger="{{.Directory}}/native.logger"/>
 <UnixListener address="{{.Directory}}/shibd.sock"/>
-<ApplicationDefaults entityID="{{.EntityID}}" REMOTE_USER="name persistent-id" policyId="strict" signing="true" encryption="conditional"
+<ApplicationDefaults entityID="{{.EntityID}}" REMOTE_USER="name persistent-id" policyId="default" signing="true" encryption="conditional"
 	requireSignedAssertions="true" requireAuthenticatedEncryption="true">
 <Sessions lifetime="3600" timeout="600" relayState="ss:mem" checkAddress="true" consistentAddress="true"
 	handlerSSL="false" cookieProps="http" redirectLimit="exact">
-<SSO entityID="{{.IdP}}" ECP="false">SAML2</SSO>
+<SSO entityID="{{.IdP}}" ECP="false" policyId="responses">SAML2</SSO>
 <Logout>SAML2</Logout>
 <SessionInitiator type="SAML2" Location="/Login/POST" entityID="{{.IdP}}" outgoingBindings="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" template="bindingTemplate.html"/>
 <SessionInitiator type="SAML2" Location="/Login/Index" entityID="{{.IdP}}" acsByIndex="true"/>
@@ -178,9 +178,15 @@ var shibbolethConfiguration = template.Must(template.New("shibboleth").Parse(`<S
 </SPConfig>
 `))
 
-// shibbolethPolicy validates every message against SAML's schema.
+// shibbolethPolicy validates every message against SAML's schema. Requests to
+// log out are never solicited, so the rule for responses is not for them.
 var shibbolethPolicy = template.Must(template.New("policy").Parse(`<SecurityPolicies xmlns="urn:mace:shibboleth:3.0:native:sp:config">
-<Policy id="strict" validate="true">
+<Policy id="default" validate="true">
+<PolicyRule type="MessageFlow" checkReplay="true" expires="60"/>
+<PolicyRule type="XMLSigning" errorFatal="true"/>
+<PolicyRule type="SimpleSigning" errorFatal="true"/>
+</Policy>
+<Policy id="responses" validate="true">
 <PolicyRule type="MessageFlow" checkReplay="true" checkCorrelation="true" blockUnsolicited="{{not .Unsolicited}}" expires="60"/>
 <PolicyRule type="Conditions"><PolicyRule type="Audience"/></PolicyRule>
 <PolicyRule type="XMLSigning" errorFatal="true"/>
