@@ -110,12 +110,15 @@ func (t *Target) Desire(subject directory.Subject) (provision.Desired, error) {
 	if t.options.UserName == UserNameName {
 		desired.UserName = subject.Member.Name
 	}
-	for _, filling := range t.fillings(f) {
-		value := t.value(subject, filling.from)
-		if a, listed := f.attributes[attributeKey(filling.path)]; value == "" && listed && a.Required {
-			return provision.Desired{}, invalid(filling.path.String(), "The service requires %s, for which the member has no value; fill it in the Member, or map another value in spec.attributes.", filling.path)
+	fillings := t.fillings(f)
+	for _, filling := range fillings {
+		desired.Properties[filling.path.String()] = t.value(subject, filling.from)
+	}
+	for _, filling := range fillings {
+		name := filling.path.String()
+		if desired.Properties[name] == "" && f.demands(filling.path, desired.Properties) {
+			return provision.Desired{}, invalid(name, "The service requires %s, for which the member has no value; fill it in the Member, or map another value in spec.attributes.", name)
 		}
-		desired.Properties[filling.path.String()] = value
 	}
 	return desired, nil
 }

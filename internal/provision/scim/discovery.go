@@ -223,6 +223,31 @@ func (a attribute) writable() bool {
 	return a.Mutability != "readOnly" && a.Mutability != "writeOnly" && a.Returned != "never"
 }
 
+// lacks tells that the elements of a path's attribute have no sub-attribute of a
+// name; false where no schema tells what they have.
+func (f features) lacks(p path, sub string) bool {
+	outer, listed := f.attributes[attributeKey(path{urn: p.urn, attribute: p.attribute})]
+	return listed && len(outer.SubAttributes) > 0 &&
+		!slices.ContainsFunc(outer.SubAttributes, func(a attribute) bool { return strings.EqualFold(a.Name, sub) })
+}
+
+// demands tells that a property may not be empty beside others: one within an
+// attribute that need not be there has to be only where that is (RFC 7643 section 7).
+func (f features) demands(p path, properties provision.Properties) bool {
+	if found, listed := f.attributes[attributeKey(p)]; !listed || !found.Required {
+		return false
+	}
+	if p.sub == "" || f.attributes[attributeKey(path{urn: p.urn, attribute: p.attribute})].Required {
+		return true
+	}
+	for name, value := range properties {
+		if other, err := parsePath(name); err == nil && value != "" && other.within(p) {
+			return true
+		}
+	}
+	return false
+}
+
 // phonetic are the paths of the reading of names, in whatever extension has them.
 func (f features) phonetic() map[string]path {
 	paths := map[string]path{}

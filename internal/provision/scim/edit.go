@@ -206,9 +206,14 @@ func (e *edit) addElement(home resource, p path, elements []any, value string) e
 	if err != nil {
 		return err
 	}
-	element := map[string]any{p.filter.attribute: p.filter.value, p.sub: typed}
+	element := map[string]any{p.sub: typed}
+	// A value that has no type is known by itself. Some services refuse what their
+	// schema does not list.
+	if p.sub != "value" || !e.features.lacks(p, p.filter.attribute) {
+		element[p.filter.attribute] = p.filter.value
+	}
 	// Mail goes to the primary address; another may be somebody's own choice.
-	if p.urn == "" && strings.EqualFold(p.attribute, "emails") && !slices.ContainsFunc(elements, primary) {
+	if p.urn == "" && strings.EqualFold(p.attribute, "emails") && !slices.ContainsFunc(elements, primary) && !e.features.lacks(p, "primary") {
 		element["primary"] = true
 	}
 	home[home.key(p.attribute)] = append(slices.Clone(elements), element)

@@ -118,6 +118,12 @@ func (p path) String() string {
 	return text
 }
 
+// within tells that two paths lead into the same complex value.
+func (p path) within(other path) bool {
+	p.sub, other.sub = "", ""
+	return strings.EqualFold(p.String(), other.String())
+}
+
 // root is the path of the outer attribute.
 func (p path) root() string {
 	if p.urn == "" {
