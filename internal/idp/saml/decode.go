@@ -145,6 +145,9 @@ func readPost(form url.Values, accepted ...string) (*payload, error) {
 		return nil, err
 	}
 	root, err := samlxml.Parse(document, limits)
+	if err != nil && isDeflated(parameter, document) {
+		return nil, refuse("The request is compressed, as only HTTP-Redirect has it; have the app send it by HTTP-POST as it is.")
+	}
 	if err != nil {
 		return nil, refuseDocument(err)
 	}
@@ -153,6 +156,13 @@ func readPost(form url.Values, accepted ...string) (*payload, error) {
 		p.signature.enveloped = root
 	}
 	return p, nil
+}
+
+// isDeflated tells a compressed request, which ruby-saml and node-saml post
+// unless they are set not to (SAML bindings section 3.5.4), from what is none.
+func isDeflated(parameter string, document []byte) bool {
+	inflated, err := inflate(parameter, document)
+	return err == nil && bytes.HasPrefix(inflated, []byte("<"))
 }
 
 // checkParameters finds the parameter that carries the message.

@@ -279,6 +279,23 @@ func TestBadPostsAreRefused(t *testing.T) {
 	}
 }
 
+// TestDeflatedPostsAreTold: it is what libraries do that know HTTP-Redirect best.
+func TestDeflatedPostsAreTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		document string
+		message  string
+	}{
+		"a request":  {requestXML(), "compressed"},
+		"no request": {"no XML", "UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			message, err := saml.DecodePost(url.Values{"SAMLRequest": {base64.StdEncoding.EncodeToString(deflate(t, c.document))}})
+			expectRefused(t, message, err, time.Now())
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(c.message)))
+		})
+	}
+}
+
 func zlibbed(t *testing.T, document string) []byte {
 	t.Helper()
 	var compressed bytes.Buffer
