@@ -168,6 +168,9 @@ func directorySAML(spec v1alpha1.SAMLAppSpec) *directory.SAMLSettings {
 			Signed: requests.Signed == v1alpha1.RequestSigningRequired, AllowSHA1: ptr.Deref(requests.AllowSHA1, false),
 		}
 	}
+	if spec.Metadata != nil {
+		settings.Requests.AllowSHA1 = ptr.Deref(spec.Metadata.AllowSHA1, false)
+	}
 	for _, service := range spec.ServiceProvider.SingleLogoutServices {
 		settings.SingleLogoutServices = append(settings.SingleLogoutServices, directory.SingleLogoutService{
 			Binding: directory.Binding(service.Binding), URL: service.URL, ResponseURL: service.ResponseURL,

@@ -154,7 +154,7 @@ func TestApplyMetadata(t *testing.T) {
 		Certificates:         []directory.ServiceProviderCertificate{{PEM: "x", Use: directory.CertificateEncryption}},
 		SingleLogoutServices: []directory.SingleLogoutService{{Binding: directory.BindingHTTPPOST, URL: "https://sp.example/slo"}},
 	}
-	settings := directorySAML(v1alpha1.SAMLAppSpec{Metadata: &v1alpha1.ServiceProviderMetadata{}})
+	settings := directorySAML(v1alpha1.SAMLAppSpec{Metadata: &v1alpha1.ServiceProviderMetadata{AllowSHA1: new(true)}})
 	applyMetadata(settings, provider)
 	g.Expect(settings.EntityID).To(Equal("urn:sp"))
 	g.Expect(settings.Requests.Signed).To(BeFalse())
@@ -164,7 +164,7 @@ func TestApplyMetadata(t *testing.T) {
 	provider.Certificates[0].Use, provider.RequestsSigned = "", true
 	applyMetadata(settings, provider)
 	g.Expect(settings.SingleLogoutServices).To(HaveLen(1))
-	g.Expect(settings.Requests.Signed).To(BeTrue())
+	g.Expect(settings.Requests).To(Equal(directory.RequestPolicy{Signed: true, AllowSHA1: true}))
 	g.Expect(settings.Certificates).To(Equal(provider.Certificates))
 }
 

@@ -43,6 +43,11 @@ type ServiceProviderMetadata struct {
 	// +kubebuilder:validation:MaxLength=16384
 	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="must be PEM: text that begins with -----BEGIN CERTIFICATE-----"
 	TrustedCertificate string `json:"trustedCertificate,omitempty"`
+
+	// allowSHA1 takes requests signed with SHA-1 too, which can be forged; for
+	// service providers that can do no better. Absent: false.
+	// +optional
+	AllowSHA1 *bool `json:"allowSHA1,omitempty"`
 }
 
 // ServiceProviderStatus tells what a service provider is known by.
