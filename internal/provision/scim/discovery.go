@@ -31,6 +31,9 @@ type features struct {
 	attributes map[string]attribute
 	// groups is false where ResourceTypes names users, but no groups.
 	groups bool
+	// membersAt begins the addresses by which members of groups are named beside
+	// their IDs; empty where the schema of groups does not require that.
+	membersAt string
 }
 
 // attribute is one of a schema (RFC 7643 section 7).
@@ -91,7 +94,23 @@ func (t *Target) discover(ctx context.Context) (features, error) {
 		return features{}, err
 	}
 	found.attributes = attributesOf(schemas.Resources, types)
+	if requiresAddresses(schemas.Resources) {
+		found.membersAt = t.base + users + "/"
+	}
 	return found, nil
+}
+
+// requiresAddresses tells that members of groups must have a $ref (RFC 7643
+// section 4.2), which few services want.
+func requiresAddresses(schemas []schema) bool {
+	for _, s := range schemas {
+		for _, outer := range s.Attributes {
+			if strings.EqualFold(s.ID, coreGroup) && strings.EqualFold(outer.Name, "members") {
+				return slices.ContainsFunc(outer.SubAttributes, func(a attribute) bool { return a.Name == "$ref" && a.Required })
+			}
+		}
+	}
+	return false
 }
 
 type resourceType struct {

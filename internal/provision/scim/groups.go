@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 	}
 	body := resource{"schemas": []any{coreGroup}, "displayName": desired.DisplayName, "externalId": desired.CorrelationID}
 	if at > 0 {
-		body["members"] = references(desired.Members[:at])
+		body["members"] = f.references(desired.Members[:at])
 	}
 	answer, err := t.call(ctx, request{method: http.MethodPost, path: groups, body: body})
 	if err != nil {
@@ -180,7 +181,7 @@ func (e *edit) group(desired provision.Group) {
 	}
 	for _, id := range desired.Members {
 		if !kept[id] {
-			after = append(after, map[string]any{"value": id})
+			after = append(after, e.features.member(id))
 		}
 	}
 	if after == nil {
@@ -206,19 +207,27 @@ func (t *Target) patchMembers(ctx context.Context, id string, add, remove []stri
 		}
 	}
 	for chunk := range slices.Chunk(add, membersAtOnce) {
-		if err := t.patchGroup(ctx, id, []operation{{opAdd, "members", references(chunk)}}); err != nil {
+		if err := t.patchGroup(ctx, id, []operation{{opAdd, "members", t.supposed().references(chunk)}}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func references(ids []string) []any {
+// references are elements of a group's members.
+func (f features) references(ids []string) []any {
 	elements := make([]any, len(ids))
 	for i, id := range ids {
-		elements[i] = map[string]any{"value": id}
+		elements[i] = f.member(id)
 	}
 	return elements
+}
+
+func (f features) member(id string) map[string]any {
+	if f.membersAt == "" {
+		return map[string]any{"value": id}
+	}
+	return map[string]any{"value": id, "$ref": f.membersAt + url.PathEscape(id)}
 }
 
 // without are those of all that are not in some.

@@ -96,7 +96,7 @@ func TestListsThatLeaveMembersOut(t *testing.T) {
 	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		single := r.URL.Path == "/scim/Groups/1"
 		if single {
-			answerWith(w, http.StatusOK, resource{"id": "1", "displayName": "ours", "externalId": "acme/sales", "members": references([]string{"u1"})})
+			answerWith(w, http.StatusOK, resource{"id": "1", "displayName": "ours", "externalId": "acme/sales", "members": features{}.references([]string{"u1"})})
 		}
 		return single
 	}
@@ -141,4 +141,23 @@ func TestMembersThatStay(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("1 of those who were removed are still in the group")))
 	f.fault = nil
 	g.Expect(target.UpdateGroup(t.Context(), *made, want)).To(Succeed())
+}
+
+// TestMembersThatNeedAddresses: as canaille's schema of groups wants them.
+func TestMembersThatNeedAddresses(t *testing.T) {
+	for _, updates := range []string{Patch, Put} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.schemas = schemasJSON(map[string]string{coreGroup: simple("displayName") + "," + required("$ref", complexOne("members", true, "value", "$ref"))})
+		target := newTarget(t, address, func(o *Options) { o.Updates = updates })
+		_, err := target.Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		want := provision.Group{CorrelationID: "acme/sales", DisplayName: "営業部", Members: []string{"a b"}}
+		made, err := target.CreateGroup(t.Context(), want)
+		g.Expect(err).NotTo(HaveOccurred())
+		want.Members = []string{"a b", "c"}
+		g.Expect(target.UpdateGroup(t.Context(), *made, want)).To(Succeed())
+		g.Expect(f.kept[groups][0]["members"]).To(ConsistOf(
+			HaveKeyWithValue("$ref", address+"/Users/a%20b"), HaveKeyWithValue("$ref", address+"/Users/c")))
+	}
 }
