@@ -119,3 +119,43 @@ func TestWhatIsNotLearnt(t *testing.T) {
 	g.Expect(all.original("0", "displayName", "")).To(BeEmpty())
 	g.Expect(all.count).To(Equal(maxAltered - 1))
 }
+
+// TestServicesWithoutAMark: canaille has no externalId, and refuses a PATCH of it.
+func TestServicesWithoutAMark(t *testing.T) {
+	g := NewWithT(t)
+	f, address := newFake(t)
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		last := f.requests[len(f.requests)-1]
+		delete(last.body, externalIDAttribute)
+		operations, _ := last.body.get("Operations").([]any)
+		for _, each := range operations {
+			if o, _ := object(each); o.text("path") == externalIDAttribute {
+				refuse(w, http.StatusBadRequest, "mutability", "no such thing")
+				return true
+			}
+		}
+		return false
+	}
+	target := newTarget(t, address, nil)
+	account, want := made(t, target)
+	differ := func() []provision.Change {
+		found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
+		g.Expect(err).NotTo(HaveOccurred())
+		return provision.Differences(*found, want)
+	}
+	g.Expect(differ()).To(BeEmpty())
+	want.Properties["displayName"] = "花"
+	_, err := target.Update(t.Context(), account, want)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(methods(f.writes())).To(Equal([]string{"POST", "PATCH"}))
+
+	for _, name := range []string{"花", "華"} {
+		target = newTarget(t, address, nil) // nothing is known of the service
+		want.Properties["displayName"] = name
+		_, err = target.Update(t.Context(), account, want)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(differ()).To(BeEmpty())
+		g.Expect(f.kept[users][0].text("displayName")).To(Equal(name))
+	}
+	g.Expect(methods(f.writes())).To(Equal([]string{"POST", "PATCH", "PATCH", "PATCH", "PATCH"}))
+}

@@ -35,6 +35,8 @@ type edit struct {
 	resource   resource
 	features   features
 	operations []operation
+	// markless: the service keeps no externalId of this account.
+	markless bool
 }
 
 // account makes the resource what a member should have.
@@ -44,7 +46,9 @@ func (e *edit) account(desired provision.Desired) error {
 		e.active(true)
 	}
 	e.text("userName", desired.UserName)
-	e.text("externalId", desired.CorrelationID)
+	if !e.markless || e.resource.text(externalIDAttribute) != "" {
+		e.text(externalIDAttribute, desired.CorrelationID)
+	}
 	for _, name := range slices.Sorted(maps.Keys(desired.Properties)) {
 		p, err := parsePath(name)
 		if err != nil {
@@ -62,6 +66,13 @@ func (e *edit) account(desired provision.Desired) error {
 	}
 	e.declareSchemas()
 	return nil
+}
+
+// unmarked are the operations without the one that adds a member's mark; false
+// where there is none such.
+func (e *edit) unmarked() ([]operation, bool) {
+	rest := slices.DeleteFunc(slices.Clone(e.operations), func(o operation) bool { return o.Op == opAdd && o.Path == externalIDAttribute })
+	return rest, len(rest) < len(e.operations)
 }
 
 var formattedName = mustPath("name.formatted")

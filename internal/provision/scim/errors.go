@@ -191,6 +191,13 @@ func unimplemented(err error) bool {
 	return ok && (e.Code == strconv.Itoa(http.StatusMethodNotAllowed) || e.Code == strconv.Itoa(http.StatusNotImplemented))
 }
 
+// unmarkable tells that a service refuses an attribute as such: some have no
+// externalId. The account is known by its ID then.
+func unmarkable(err error) bool {
+	e, ok := errors.AsType[*provision.Error](err)
+	return ok && (strings.EqualFold(e.Code, "mutability") || strings.EqualFold(e.Code, "invalidPath"))
+}
+
 func (q request) taken() string {
 	if q.path == groups {
 		return "The service has another group with the same name or external ID."

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 
 	"tegata.dev/tegata/internal/provision"
@@ -37,7 +36,7 @@ func (t *Target) account(r resource, paths []path) provision.Account {
 		ExternalID: r.id(), UserName: r.text("userName"), DisplayName: r.text("displayName"), Active: r.active(),
 		Properties: provision.Properties{},
 	}
-	if external := r.text("externalId"); publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external)) {
+	if external := t.altered.original(r.id(), externalIDAttribute, r.text(externalIDAttribute)); publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external)) {
 		a.CorrelationID = external
 	}
 	for _, p := range paths {
@@ -260,7 +259,10 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 	if err != nil {
 		return nil, err
 	}
-	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error { return e.account(desired) })
+	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error {
+		e.markless = t.altered.original(current.ExternalID, externalIDAttribute, "") != ""
+		return e.account(desired)
+	})
 	t.note(desired, current.ExternalID)
 	if err != nil {
 		return nil, err
@@ -302,101 +304,4 @@ func (t *Target) remove(ctx context.Context, endpoint, id string) error {
 // account that is there still is told as it is, and Update makes it active.
 func (t *Target) Restore(ctx context.Context, current provision.Account) (*provision.Account, error) {
 	return t.Find(ctx, provision.Reference{ExternalID: current.ExternalID})
-}
-
-// change edits a resource by what the target sends changes by, once more where it
-// was changed meanwhile, and returns it as it is then.
-func (t *Target) change(ctx context.Context, endpoint, id string, change func(*edit) error) (resource, error) {
-	after, err := t.changeOnce(ctx, endpoint, id, change)
-	if e, ok := errors.AsType[*provision.Error](err); ok && e.Code == outdated {
-		return t.changeOnce(ctx, endpoint, id, change)
-	}
-	return after, err
-}
-
-func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change func(*edit) error) (resource, error) {
-	f, err := t.features(ctx)
-	if err != nil {
-		return nil, err
-	}
-	before, err := t.get(ctx, endpoint, id)
-	if err != nil {
-		return nil, err
-	}
-	e := edit{resource: before.clone(), features: f}
-	if err := change(&e); err != nil {
-		return nil, err
-	}
-	if len(e.operations) == 0 {
-		return before, nil
-	}
-	q := request{method: http.MethodPatch, path: endpoint, id: id, body: patch(e.operations)}
-	if t.puts(f) {
-		q.method, q.body = http.MethodPut, whole(e.resource, endpoint, f)
-	}
-	if f.etag {
-		q.version = before.version()
-	}
-	answer, err := t.call(ctx, q)
-	if q.method == http.MethodPatch && t.options.Updates == "" && unimplemented(err) {
-		q.method, q.body = http.MethodPut, whole(e.resource, endpoint, f)
-		if byPut, second := t.call(ctx, q); !unimplemented(second) {
-			answer, err = byPut, second
-			t.patchless.Store(t.patchless.Load() || second == nil)
-		}
-	}
-	if err != nil {
-		return nil, explain(err, e.operations)
-	}
-	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
-		if endpoint == users {
-			t.altered.learn(e.resource, after, t.desiredPaths(f))
-		}
-		return after, nil
-	}
-	return t.get(ctx, endpoint, id)
-}
-
-// puts tells that changes are sent whole.
-func (t *Target) puts(f features) bool {
-	return t.options.Updates == Put || t.options.Updates == "" && (!f.patch || t.patchless.Load())
-}
-
-func patch(operations []operation) map[string]any {
-	return map[string]any{"schemas": []string{"urn:ietf:params:scim:api:messages:2.0:PatchOp"}, "Operations": operations}
-}
-
-// whole is a resource as a PUT sends it: with everything that the service keeps
-// there and we do not manage, but what only the service may set.
-func whole(r resource, endpoint string, f features) resource {
-	sent := r.clone()
-	if declared, _ := sent.get("schemas").([]any); len(declared) == 0 {
-		sent[sent.key("schemas")] = []any{map[string]string{users: coreUser, groups: coreGroup}[endpoint]}
-	}
-	for name := range sent {
-		readOnly := f.attributes[strings.ToLower(name)].Mutability == "readOnly"
-		if strings.EqualFold(name, "meta") || strings.EqualFold(name, "groups") || readOnly && !strings.EqualFold(name, "id") {
-			delete(sent, name)
-		}
-	}
-	return sent
-}
-
-// explain names what was refused where that is certain, and says where it is the
-// member's mark, which some services let nobody change once the account is made.
-func explain(err error, operations []operation) error {
-	e, ok := errors.AsType[*provision.Error](err)
-	if !ok || e.Cause != provision.Invalid && e.Cause != provision.Conflict {
-		return err
-	}
-	told := *e
-	if len(operations) == 1 {
-		told.Property = operations[0].Path
-	}
-	named := told.Property == "externalId" || strings.Contains(strings.ToLower(e.Message), "externalid")
-	if e.Cause == provision.Invalid && named && slices.ContainsFunc(operations, func(o operation) bool { return o.Path == "externalId" }) {
-		told.Property = "externalId"
-		told.Message = "The service does not let the externalId of an account be changed after it was made, so that the account cannot be taken over; delete it there, so that it is made anew. " + e.Message
-	}
-	return &told
 }
