@@ -97,6 +97,9 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 	if err != nil || !validID(r.id()) {
 		return nil, nonsense("The service says that it made the group, but did not tell its ID; it is looked for again.")
 	}
+	if err := t.knownAgain(ctx, r); err != nil {
+		return nil, err
+	}
 	made := desired
 	made.ExternalID, made.Members = r.id(), desired.Members[:at]
 	if at < len(desired.Members) {
@@ -106,6 +109,28 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 		made.Members = desired.Members
 	}
 	return &made, nil
+}
+
+// knownAgain is an error where a service keeps no externalId of a group that was
+// just made. Nothing else tells that a group is ours: it would be made once more at
+// each sync, so that it is deleted.
+func (t *Target) knownAgain(ctx context.Context, made resource) error {
+	if made.text(externalIDAttribute) != "" {
+		return nil
+	}
+	shown, err := t.get(ctx, groups, made.id())
+	switch {
+	case provision.IsNotFound(err):
+		return nil // it is not shown yet
+	case err != nil:
+		return err
+	case shown.text(externalIDAttribute) != "":
+		return nil
+	}
+	if err := t.remove(ctx, groups, made.id()); err != nil {
+		return err
+	}
+	return invalid(externalIDAttribute, "The service keeps no externalId of groups, by which Tegata knows its groups again, so that it was deleted there; remove spec.groups from the ProvisioningTarget.")
 }
 
 // UpdateGroup implements provision.GroupTarget.

@@ -161,3 +161,37 @@ func TestMembersThatNeedAddresses(t *testing.T) {
 			HaveKeyWithValue("$ref", address+"/Users/a%20b"), HaveKeyWithValue("$ref", address+"/Users/c")))
 	}
 }
+
+// TestGroupsThatAreNotKnownAgain: each sync would make all groups once more.
+func TestGroupsThatAreNotKnownAgain(t *testing.T) {
+	want := provision.Group{CorrelationID: "acme/sales", DisplayName: "営業部", Members: ids(0, 2)}
+	for name, test := range map[string]struct {
+		keeps bool
+		made  func(w http.ResponseWriter, r resource)
+		want  string
+	}{
+		"no mark":                 {false, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, r) }, "keeps no externalId of groups"},
+		"an answer without it":    {true, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, resource{"id": r["id"]}) }, ""},
+		"neither told, nor shown": {false, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, resource{"id": "later"}) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f, address := newFake(t)
+			f.made = test.made
+			f.fault = func(_ http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPost && !test.keeps {
+					delete(f.requests[len(f.requests)-1].body, externalIDAttribute)
+				}
+				return false
+			}
+			_, err := newTarget(t, address, nil).CreateGroup(t.Context(), want)
+			if test.want == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			g.Expect(provision.CauseOf(err)).To(Equal(provision.Invalid))
+			g.Expect(err).To(MatchError(ContainSubstring(test.want)))
+			g.Expect(f.kept[groups]).To(BeEmpty())
+		})
+	}
+}
