@@ -7,6 +7,8 @@ package saml
 
 import (
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +68,9 @@ type LogoutResponse struct {
 	InResponseTo string
 	// Succeeded tells that the status is Success, whole.
 	Succeeded bool
+	// Status are the names of its status codes, the top-level one first, as far
+	// as SAML defines them.
+	Status []string
 }
 
 // DecodeLogoutRedirect reads a log-out message of the HTTP-Redirect binding
@@ -190,27 +195,38 @@ func newLogoutResponse(root *samlxml.Element) (*LogoutResponse, error) {
 	if r.InResponseTo == "" || len(r.InResponseTo) > maximumID {
 		return nil, refuse("The response does not say which request it answers.")
 	}
-	r.Succeeded, err = readSuccess(root)
-	return r, err
+	return r, r.readStatus(root)
 }
 
-// readSuccess: a service provider that could not log out everywhere says so
+// statusName are SAML's own; others are a peer's text.
+var statusName = regexp.MustCompile(`^urn:oasis:names:tc:SAML:2\.0:status:([A-Za-z]{1,40})$`)
+
+// readStatus: a service provider that could not log out everywhere says so
 // below Success (SAML core section 3.7.3.2).
-func readSuccess(root *samlxml.Element) (bool, error) {
+func (r *LogoutResponse) readStatus(root *samlxml.Element) error {
 	status, err := root.Optional(namespaceProtocol, "Status")
 	if err != nil || status == nil {
-		return false, err
+		return err
 	}
 	code, err := status.Optional(namespaceProtocol, "StatusCode")
 	if err != nil || code == nil {
-		return false, err
+		return err
 	}
 	below, err := code.Optional(namespaceProtocol, "StatusCode")
 	if err != nil {
-		return false, err
+		return err
 	}
-	partial := below != nil && below.Attribute("Value") == StatusPartialLogout
-	return code.Attribute("Value") == StatusSuccess && !partial, nil
+	values := []string{code.Attribute("Value")}
+	if below != nil {
+		values = append(values, below.Attribute("Value"))
+	}
+	r.Succeeded = values[0] == StatusSuccess && !slices.Contains(values, StatusPartialLogout)
+	for _, value := range values {
+		if name := statusName.FindStringSubmatch(value); name != nil {
+			r.Status = append(r.Status, name[1])
+		}
+	}
+	return nil
 }
 
 // Names reports whether the request is about a session in which the service

@@ -234,6 +234,9 @@ func TestLogoutResponses(t *testing.T) {
 		"partial": {func() (*saml.LogoutMessage, error) {
 			return byForm(form(logoutResponseXML(`Success"/>`, `Success"><samlp:StatusCode Value="`+saml.StatusPartialLogout+`"/></samlp:StatusCode>`)))
 		}, "", false},
+		"words of its own": {func() (*saml.LogoutMessage, error) {
+			return byForm(form(logoutResponseXML(`Success"/>`, `Requester"><samlp:StatusCode Value="urn:example:busy"/></samlp:StatusCode>`)))
+		}, "", false},
 		"no status": {func() (*saml.LogoutMessage, error) {
 			return byForm(form(logoutResponseXML(`<samlp:StatusCode Value="`+saml.StatusSuccess+`"/>`, "")))
 		}, "", false},
@@ -258,6 +261,11 @@ func TestLogoutResponses(t *testing.T) {
 			message, err := test.message()
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(message.Response.Succeeded).To(Equal(test.succeeded))
+			if !test.succeeded {
+				g.Expect(message.Response.Status).To(Equal(map[string][]string{
+					"a failure": {"Responder"}, "partial": {"Success", "PartialLogout"}, "no status": nil, "words of its own": {"Requester"},
+				}[name]))
+			}
 			g.Expect(message.Issuer()).NotTo(BeEmpty())
 			err = newProvider(t).ValidateLogoutResponse(message, prepared(t, logoutApp(signer)), "_ours")
 			if test.want == "" {

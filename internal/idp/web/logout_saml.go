@@ -6,10 +6,12 @@ SPDX-License-Identifier: Apache-2.0
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"tegata.dev/tegata/internal/admin"
 	"tegata.dev/tegata/internal/directory"
@@ -183,7 +185,7 @@ func (v *visit) noteAnswer(from *peer, message *saml.LogoutMessage, f *logoutFlo
 	if err := from.provider.ValidateLogoutResponse(message, from.sp, f.Apps[i].RequestID); err != nil {
 		state, detail = logoutFailed, err.Error()
 	} else if !message.Response.Succeeded {
-		state, detail = logoutFailed, "the app says that it did not log out everywhere"
+		state, detail = logoutFailed, "the app says that it did not log the member out everywhere; its status is "+cmp.Or(strings.Join(message.Response.Status, ", "), "none that SAML defines")
 	}
 	f.Apps[i].State = state
 	if saved, err = v.saveLogout(f); !saved || err != nil {

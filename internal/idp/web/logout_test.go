@@ -148,6 +148,9 @@ func TestLogOutByAnAppInPart(t *testing.T) {
 	hop := wiki.send(b, "SAMLRequest", wiki.requestXML("_second", sessionIndex(index)), "")
 	back := chat.send(b, "SAMLResponse", chat.responseXML(chat.told(hop), saml.StatusResponder), "")
 	w.Expect(wiki.answered(back, "_second", "")).To(Equal([]string{saml.StatusSuccess, partialLogout}))
+	entries, err := w.store.SearchAudit(t.Context(), admin.AuditQuery{})
+	w.Expect(err).NotTo(HaveOccurred())
+	w.Expect(entries[0].Detail).To(HaveSuffix("its status is Responder"))
 
 	b.logIn(hanako, goodPassword)
 	index = wiki.open(b)
