@@ -120,6 +120,28 @@ func TestWhatIsNotLearnt(t *testing.T) {
 	g.Expect(all.count).To(Equal(maxAltered - 1))
 }
 
+// TestAMarkThatOnlyTheServiceSets: canaille's schema says so.
+func TestAMarkThatOnlyTheServiceSets(t *testing.T) {
+	for _, updates := range []string{Patch, Put} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.schemas = schemasJSON(map[string]string{coreUser: `{"name":"externalId","type":"string","mutability":"readOnly"},` + simple("displayName")})
+		target := newTarget(t, address, func(o *Options) { o.Updates = updates })
+		_, err := target.Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		want := desired(t, target, 1)
+		id := f.add(users, resource{"userName": want.UserName, "displayName": want.Properties["displayName"], "active": true})
+		after, err := target.Update(t.Context(), provision.Account{ExternalID: id}, want)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(f.writes()).To(BeEmpty())
+		g.Expect(provision.Differences(*after, want)).To(BeEmpty())
+		want.Properties["displayName"] = "花"
+		_, err = target.Update(t.Context(), *after, want)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(f.writes()).To(HaveLen(1))
+	}
+}
+
 // TestServicesWithoutAMark: canaille has no externalId, and refuses a PATCH of it.
 func TestServicesWithoutAMark(t *testing.T) {
 	g := NewWithT(t)

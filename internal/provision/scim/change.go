@@ -59,6 +59,9 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 		}
 		delete(e.resource, e.resource.key(externalIDAttribute))
 		q.body = patch(rest)
+		if q.method == http.MethodPut {
+			q.body = whole(e.resource, endpoint, f)
+		}
 		answer, err = t.call(ctx, q)
 	}
 	if err != nil {

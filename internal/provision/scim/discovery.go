@@ -338,6 +338,15 @@ func (t *Target) remarks(f features) []string {
 	if f.attributes == nil {
 		return remarks
 	}
+	return append(remarks, t.remarksOnSchema(f)...)
+}
+
+// remarksOnSchema tell where a service's schema and what is sent do not fit.
+func (t *Target) remarksOnSchema(f features) []string {
+	var remarks []string
+	if f.attributes[strings.ToLower(userNameAttribute)].Mutability == "immutable" && t.options.UserName != UserNameName {
+		remarks = append(remarks, "The service lets nobody change a userName, so that an account whose mail address changes fails; set "+t.options.field("userName")+" to name.")
+	}
 	for _, p := range t.mapped {
 		if _, listed := f.attributes[attributeKey(p)]; !listed {
 			remarks = append(remarks, "The service's schema has no attribute "+p.String()+"; it may refuse or forget it. Check its name in spec.attributes.")

@@ -360,3 +360,17 @@ func FuzzSchemas(f *testing.F) {
 		_ = target.remarks(found)
 	})
 }
+
+func TestUserNamesThatCannotChange(t *testing.T) {
+	for userName, want := range map[string]int{"": 1, UserNameMail: 1, UserNameName: 0} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.schemas = schemasJSON(map[string]string{coreUser: `{"name":"userName","type":"string","mutability":"immutable"}`})
+		findings, err := newTarget(t, address, func(o *Options) { o.UserName = userName }).Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(findings.Remarks).To(HaveLen(want))
+		for _, remark := range findings.Remarks {
+			g.Expect(remark).To(HaveSuffix("set spec.scim.userName to name."))
+		}
+	}
+}

@@ -259,13 +259,17 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 	if err != nil {
 		return nil, err
 	}
+	markless := f.attributes[strings.ToLower(externalIDAttribute)].Mutability == "readOnly" || t.altered.original(current.ExternalID, externalIDAttribute, "") != ""
 	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error {
-		e.markless = t.altered.original(current.ExternalID, externalIDAttribute, "") != ""
+		e.markless = markless
 		return e.account(desired)
 	})
 	t.note(desired, current.ExternalID)
 	if err != nil {
 		return nil, err
+	}
+	if markless {
+		t.altered.learn(resource{externalIDAttribute: desired.CorrelationID}, after, nil)
 	}
 	account := t.account(after, t.desiredPaths(f))
 	return &account, nil
