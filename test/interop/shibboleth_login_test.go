@@ -40,6 +40,7 @@ func (s *shibboleth) expectMember(got map[string]string) {
 	s.Expect(strings.Split(got["groups"], ";")).To(ConsistOf("営業部", "東京"))
 	s.Expect(got).To(HaveKeyWithValue("permission", "viewer"))
 	s.Expect(got).To(HaveKeyWithValue("environment", "production"))
+	s.Expect(got).To(HaveKeyWithValue("eppn", mail), "its domain is a scope of our metadata")
 }
 
 // run is a part of a test with the same service provider: to start one takes longer than a log-in.

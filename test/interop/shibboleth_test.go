@@ -91,6 +91,7 @@ func newShibboleth(w *world, options shibbolethOptions, change func(*directory.A
 	w.Expect(err).NotTo(HaveOccurred())
 	s.provider = s.takeOver(s.app, s.handler("/Metadata"), certificate.PublicKey)
 	s.app.SAML.Encryption = directory.AES256GCM
+	s.app.SAML.Attributes = append(s.app.SAML.Attributes, directory.AttributeMapping{Name: "urn:oid:1.3.6.1.4.1.5923.1.1.1.6", NameFormat: "uri", Field: directory.FieldMail})
 	if change != nil {
 		change(s.app)
 	}
@@ -207,6 +208,7 @@ const shibbolethAttributes = `<Attributes xmlns="urn:mace:shibboleth:2.0:attribu
 <Attribute name="groups" nameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified" id="groups"/>
 <Attribute name="permission" nameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified" id="permission"/>
 <Attribute name="urn:example:environment" id="environment"/>
+<Attribute name="urn:oid:1.3.6.1.4.1.5923.1.1.1.6" id="eppn"><AttributeDecoder xsi:type="ScopedAttributeDecoder" caseSensitive="false"/></Attribute>
 </Attributes>
 `
 

@@ -121,6 +121,7 @@ func (w *world) publishTenant() {
 		SigningKey: w.key, Certificates: w.announced,
 		Tenant: directory.Tenant{
 			Slug: tenant, DisplayName: "株式会社アクメ", TimeZone: "Asia/Tokyo", Language: "ja", Plan: directory.PlanPlus,
+			Domains:    []string{"acme.example"},
 			Attributes: []directory.AttributeDefinition{{Name: "employeeNumber", DisplayName: "社員番号", Unique: true}},
 		},
 	}})

@@ -70,7 +70,7 @@ func (p *Provider) renderMetadata() ([]byte, error) {
 func (p *Provider) writeRole(w *canonicalWriter) {
 	w.open("md:IDPSSODescriptor",
 		attribute{"protocolSupportEnumeration", namespaceProtocol})
-	writeAlgorithms(w)
+	p.writeExtensions(w)
 	for _, certificate := range p.certificates {
 		w.open("md:KeyDescriptor", attribute{"use", "signing"})
 		w.open("ds:KeyInfo", attribute{"xmlns:ds", namespaceSignature})
@@ -92,10 +92,11 @@ func (p *Provider) writeRole(w *canonicalWriter) {
 	w.close("md:IDPSSODescriptor")
 }
 
-// writeAlgorithms announces what signatures are taken by (SAML metadata profile
-// for algorithm support section 2.4). Shibboleth's service provider signs what
-// it posts with SHA-1 unless it finds something better here.
-func writeAlgorithms(w *canonicalWriter) {
+// writeExtensions announces what signatures are taken by (SAML metadata profile
+// for algorithm support section 2.4), and the scopes (Shibboleth's metadata
+// schema). Shibboleth's service provider signs what it posts with SHA-1 unless it
+// finds something better here, and drops names of domains that are no scopes.
+func (p *Provider) writeExtensions(w *canonicalWriter) {
 	w.open("md:Extensions")
 	for _, hash := range announcedHashes {
 		w.element("alg:DigestMethod", "", attribute{"xmlns:alg", namespaceAlgorithms}, attribute{"Algorithm", hashes[hash].digest})
@@ -104,6 +105,9 @@ func writeAlgorithms(w *canonicalWriter) {
 		for _, hash := range announcedHashes {
 			w.element("alg:SigningMethod", "", attribute{"xmlns:alg", namespaceAlgorithms}, attribute{"Algorithm", moreAlgorithms + key + hashes[hash].name})
 		}
+	}
+	for _, scope := range p.scopes {
+		w.element("shibmd:Scope", scope, attribute{"xmlns:shibmd", namespaceScopes}, attribute{"regexp", "false"})
 	}
 	w.close("md:Extensions")
 }

@@ -173,6 +173,13 @@ func TestMetadataTellsWhatSignaturesAreTakenBy(t *testing.T) {
 	g.Expect(string(document)).To(ContainSubstring(`<alg:SigningMethod xmlns:alg="urn:oasis:names:tc:SAML:metadata:algsupport" Algorithm=`))
 }
 
+func TestMetadataTellsTheScopes(t *testing.T) {
+	g := NewWithT(t)
+	document := metadataOf(t, newProvider(t, func(o *saml.ProviderOptions) { o.Scopes = []string{"acme.example", "acme.co.jp"} }))
+	g.Expect(string(document)).To(ContainSubstring(`<shibmd:Scope xmlns:shibmd="urn:mace:shibboleth:metadata:1.0" regexp="false">acme.example</shibmd:Scope>` +
+		`<shibmd:Scope xmlns:shibmd="urn:mace:shibboleth:metadata:1.0" regexp="false">acme.co.jp</shibmd:Scope></md:Extensions>`))
+}
+
 func TestMetadataTellsHowLongItServes(t *testing.T) {
 	g := NewWithT(t)
 	a, b := newPair(t, keypair.ECDSAP256), newPair(t, keypair.ECDSAP256)

@@ -11,6 +11,7 @@ const (
 	namespaceAssertion  = "urn:oasis:names:tc:SAML:2.0:assertion"
 	namespaceProtocol   = "urn:oasis:names:tc:SAML:2.0:protocol"
 	namespaceMetadata   = "urn:oasis:names:tc:SAML:2.0:metadata"
+	namespaceScopes     = "urn:mace:shibboleth:metadata:1.0"
 	namespaceSignature  = "http://www.w3.org/2000/09/xmldsig#"
 )
 

@@ -36,6 +36,9 @@ type ProviderOptions struct {
 	// Certificates, each PEM, are published beside KeyPair's: those of keys that
 	// will sign next and signed before.
 	Certificates [][]byte
+	// Scopes are the domains that the tenant speaks for: Shibboleth takes
+	// name@domain of no others.
+	Scopes []string
 	// PairwiseKey makes pairwise name IDs; it may be nil where no app has such.
 	PairwiseKey []byte
 	// Now defaults to time.Now.
@@ -53,6 +56,7 @@ type Provider struct {
 	signers         map[directory.Hash]*signer
 	// certificates are DER; the first one is of the key that signs.
 	certificates [][]byte
+	scopes       []string
 	pairwiseKey  []byte
 	metadata     func() ([]byte, error)
 	now          func() time.Time
@@ -85,6 +89,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 		singleLogoutURL: o.SingleLogoutURL,
 		signers:         signers,
 		certificates:    published,
+		scopes:          o.Scopes,
 		pairwiseKey:     o.PairwiseKey,
 		now:             o.Now,
 		random:          o.Random,

@@ -51,7 +51,7 @@ func (s *Site) provider(tenant *store.Tenant) (*saml.Provider, error) {
 			EntityID:        endpoints.Issuer(s.origin, tenant.Slug),
 			SingleSignOnURL: endpoints.SingleSignOn(s.origin, tenant.Slug),
 			SingleLogoutURL: endpoints.SingleLogout(s.origin, tenant.Slug),
-			KeyPair:         tenant.SigningKey, Certificates: tenant.Certificates, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
+			KeyPair:         tenant.SigningKey, Certificates: tenant.Certificates, Scopes: tenant.Domains, PairwiseKey: tenant.PairwiseKey, Now: s.Now, Random: s.Random,
 		})
 	})
 	if err != nil {
