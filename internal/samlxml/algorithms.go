@@ -71,14 +71,9 @@ func (p Policy) allows(hash crypto.Hash) bool { return hash != crypto.SHA1 || p.
 // bindings section 3.4.4.1); algorithm is an XML Signature identifier. It fails
 // with an *Error.
 func VerifyDetached(octets []byte, algorithm string, signature []byte, keys []crypto.PublicKey, policy Policy) error {
-	chosen, known := signatureAlgorithms[algorithm]
-	switch {
-	case !known:
-		return refuse("is signed by an algorithm that is not accepted; use RSA or ECDSA with SHA-256")
-	case !policy.allows(chosen.hash):
-		return refuse("is signed with SHA-1, which is not accepted; use SHA-256")
-	case len(keys) == 0:
-		return refuse("is signed, and no certificate is known to verify it by")
+	chosen, err := chooseAlgorithm(algorithm, keys, policy)
+	if err != nil {
+		return err
 	}
 	hash := chosen.hash.New()
 	hash.Write(octets) // a hash never fails
@@ -89,6 +84,20 @@ func VerifyDetached(octets []byte, algorithm string, signature []byte, keys []cr
 		}
 	}
 	return refuse("has a signature that none of the known certificates verifies")
+}
+
+// chooseAlgorithm refuses what cannot be verified, whatever was signed.
+func chooseAlgorithm(algorithm string, keys []crypto.PublicKey, policy Policy) (signatureAlgorithm, error) {
+	chosen, known := signatureAlgorithms[algorithm]
+	switch {
+	case !known:
+		return chosen, refuse("is signed by an algorithm that is not accepted; use RSA or ECDSA with SHA-256")
+	case !policy.allows(chosen.hash):
+		return chosen, refuse("is signed with SHA-1, which is not accepted; use SHA-256")
+	case len(keys) == 0:
+		return chosen, refuse("is signed, and no certificate is known to verify it by")
+	}
+	return chosen, nil
 }
 
 func (a signatureAlgorithm) verifies(key crypto.PublicKey, digest, signature []byte) bool {

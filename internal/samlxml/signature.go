@@ -20,6 +20,11 @@ const (
 	// maximumPrefixes bounds a PrefixList: every element is looked through for
 	// each prefix, before anything is proven. Real ones have a few.
 	maximumPrefixes = 32
+
+	// maximumDeclarations bounds the namespace declarations of a signed document,
+	// as the canonical form looks through those in force at each element. Real
+	// ones have a few dozen.
+	maximumDeclarations = 256
 )
 
 // Signed reports whether there is a ds:Signature anywhere in the element.
@@ -44,7 +49,11 @@ func (e *Element) VerifyEnveloped(keys []crypto.PublicKey, policy Policy) error 
 	if err != nil {
 		return err
 	}
-	// The reference before what it refers to: a stranger's document costs no more than its ds:SignedInfo.
+	if _, err := chooseAlgorithm(parts.algorithm, keys, policy); err != nil {
+		return err
+	}
+	// The reference before what it refers to: a stranger's document costs no more
+	// than its ds:SignedInfo, which has a dozen elements.
 	if err := VerifyDetached(parts.signedInfo.canonical(nil, parts.form), parts.algorithm, parts.value, keys, policy); err != nil {
 		return err
 	}
@@ -71,6 +80,8 @@ func (e *Element) onlySignature() (*Element, error) {
 	case e.anyComment():
 		// Comments are not signed in this canonical form, so anybody could add them.
 		return nil, refuse("is signed and contains a comment")
+	case e.countDeclarations() > maximumDeclarations:
+		return nil, refuse("is signed and has more than %d namespace declarations", maximumDeclarations)
 	}
 	return all[0], nil
 }
@@ -84,6 +95,14 @@ func (e *Element) signatures() []*Element {
 		found = append(found, child.signatures()...)
 	}
 	return found
+}
+
+func (e *Element) countDeclarations() int {
+	count := len(e.declarations)
+	for _, child := range e.children {
+		count += child.countDeclarations()
+	}
+	return count
 }
 
 func (e *Element) anyComment() bool {
@@ -167,7 +186,7 @@ func canonicalForm(method *Element) (form, error) {
 	switch {
 	case len(method.children) == 0:
 		return form{inclusive: inclusive}, nil
-	case inclusive || len(method.children) > 1 || !method.children[0].Is(exclusiveC14N, "InclusiveNamespaces"):
+	case inclusive || len(method.children) > 1 || !method.children[0].Is(exclusiveC14N, "InclusiveNamespaces") || len(method.children[0].children) > 0:
 		return form{}, refuse("has a signature of an unknown form")
 	}
 	prefixes := strings.Fields(method.children[0].Attribute("PrefixList"))

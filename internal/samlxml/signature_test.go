@@ -181,6 +181,29 @@ func TestPrefixListIsBounded(t *testing.T) {
 	g.Expect(time.Since(began)).To(BeNumerically("<", 3*time.Second))
 }
 
+// TestSignedDocumentsAreSmall: what is canonicalised before anything is proven has
+// a fixed shape, and few declarations.
+func TestSignedDocumentsAreSmall(t *testing.T) {
+	g := NewWithT(t)
+	signed := func(list, content string) error {
+		document := strings.Replace(template(more+"rsa-sha256", xmlenc+"sha256", list, content), "<ds:DigestValue/>", "<ds:DigestValue>AAAA</ds:DigestValue>", 1)
+		document = strings.Replace(document, "<ds:SignatureValue/>", "<ds:SignatureValue>AAAA</ds:SignatureValue>", 1)
+		return parse(t, document).VerifyEnveloped(rsaKey(t).public(), samlxml.Policy{})
+	}
+	declarations := func(count int) string {
+		var all strings.Builder
+		for i := range count {
+			fmt.Fprintf(&all, `<y xmlns:p%d="u"/>`, i)
+		}
+		return all.String()
+	}
+	g.Expect(signed("p", declarations(257))).To(MatchError(ContainSubstring("more than 256 namespace declarations")))
+	g.Expect(signed("p", declarations(200))).To(MatchError(ContainSubstring("none of the known certificates verifies")))
+	within := strings.Replace(template(more+"rsa-sha256", xmlenc+"sha256", "p", ""), `PrefixList="p"/>`, `PrefixList="p"><x/></ec:InclusiveNamespaces>`, 1)
+	g.Expect(within).To(ContainSubstring("<x/></ec:InclusiveNamespaces>"))
+	g.Expect(parse(t, within).VerifyEnveloped(rsaKey(t).public(), samlxml.Policy{})).To(MatchError(ContainSubstring("unknown form")))
+}
+
 func TestDetachedSignatures(t *testing.T) {
 	octets := []byte("SAMLRequest=abc&RelayState=x&SigAlg=y")
 	signer := rsaKey(t)

@@ -43,14 +43,14 @@ func (s signature) counts() bool { return s.octets != nil || s.enveloped != nil 
 func (s signature) verify(sp *ServiceProvider) error {
 	policy := samlxml.Policy{AllowSHA1: sp.app.SAML.Requests.AllowSHA1}
 	var err error
-	if s.enveloped != nil {
-		err = s.enveloped.VerifyEnveloped(sp.keys, policy)
-	}
-	if err == nil && s.octets != nil {
+	if s.octets != nil {
 		err = samlxml.VerifyDetached(s.octets, s.algorithm, s.value, sp.keys, policy)
 		if err != nil && s.reencoded != nil && samlxml.VerifyDetached(s.reencoded, s.algorithm, s.value, sp.keys, policy) == nil {
 			err = nil
 		}
+	}
+	if err == nil && s.enveloped != nil {
+		err = s.enveloped.VerifyEnveloped(sp.keys, policy)
 	}
 	if err != nil {
 		return refuseDocument(err)
