@@ -29,8 +29,7 @@ type alterations struct {
 }
 
 // learn compares what was sent with what the service answered, and the member's
-// mark too. What could not be
-// removed is no alteration: that is tried again.
+// mark too. What could not be removed is no alteration: that is tried again.
 func (a *alterations) learn(sent, answered resource, paths []path) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"tegata.dev/tegata/internal/directory"
 	"tegata.dev/tegata/internal/provision"
 )
 
@@ -180,4 +181,59 @@ func TestServicesWithoutAMark(t *testing.T) {
 		g.Expect(f.kept[users][0].text("displayName")).To(Equal(name))
 	}
 	g.Expect(methods(f.writes())).To(Equal([]string{"POST", "PATCH", "PATCH", "PATCH", "PATCH"}))
+}
+
+// ignoring is a service that answers changes with the account as it was.
+func ignoring(f *fake) {
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		change := r.Method == http.MethodPatch || r.Method == http.MethodPut
+		if change {
+			answerWith(w, http.StatusOK, f.kept[users][0])
+		}
+		return change
+	}
+}
+
+// TestAPermissionThatStaysIsNoticed: nobody keeps a role for a service that takes
+// a demotion, and does nothing.
+func TestAPermissionThatStaysIsNoticed(t *testing.T) {
+	for name, attribute := range map[string]provision.Attribute{
+		"by default":  {},
+		"an element":  {Name: `roles[type eq "x"].value`, Field: role},
+		"elsewhere":   {Name: "userType", Field: role},
+		"by somebody": {Name: `entitlements[primary eq true].value`, Attribute: "may"},
+	} {
+		for _, updates := range []string{Patch, Put} {
+			t.Run(name+" "+updates, func(t *testing.T) {
+				g := NewWithT(t)
+				f, address := newFake(t)
+				f.schemas = schemasJSON(map[string]string{coreUser: simple("displayName") + "," + simple("userType") + "," +
+					complexOne("roles", true, "value", "primary", "type") + "," + complexOne("entitlements", true, "value", "primary")})
+				target := newTarget(t, address, func(o *Options) {
+					o.Updates, o.Roles = updates, map[directory.Role]string{directory.RoleStaff: "user", directory.RoleSuperAdmin: "admin"}
+					if attribute.Name != "" {
+						o.Attributes = []provision.Attribute{attribute}
+					}
+				})
+				_, err := target.Check(t.Context())
+				g.Expect(err).NotTo(HaveOccurred())
+				admin := subject(1)
+				admin.Member.Role, admin.Member.Attributes = directory.RoleSuperAdmin, map[string]string{"may": "everything"}
+				want, err := target.Desire(admin)
+				g.Expect(err).NotTo(HaveOccurred())
+				account, err := target.Create(t.Context(), want)
+				g.Expect(err).NotTo(HaveOccurred())
+				ignoring(f)
+				admin.Member.Role, admin.Member.Attributes = directory.RoleStaff, map[string]string{"may": "little"}
+				want, err = target.Desire(admin)
+				g.Expect(err).NotTo(HaveOccurred())
+				after, err := target.Update(t.Context(), *account, want)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(provision.Differences(*after, want)).NotTo(BeEmpty())
+				found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(provision.Differences(*found, want)).NotTo(BeEmpty())
+			})
+		}
+	}
 }

@@ -69,7 +69,7 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 	}
 	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
 		if endpoint == users {
-			t.altered.learn(e.resource, after, t.desiredPaths(f))
+			t.altered.learn(e.resource, after, t.learnablePaths(f))
 		}
 		return after, nil
 	}

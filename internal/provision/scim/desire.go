@@ -138,3 +138,20 @@ func (t *Target) desiredPaths(f features) []path {
 	}
 	return paths
 }
+
+// permissions are the core attributes that tell what an account may do there.
+var permissions = []string{"roles", "entitlements"}
+
+// learnablePaths are those whose values a service may keep otherwise than sent. A
+// permission that it did not take away must stay a difference.
+func (t *Target) learnablePaths(f features) []path {
+	var paths []path
+	for _, filling := range t.fillings(f) {
+		p := filling.path
+		grants := p.urn == "" && slices.ContainsFunc(permissions, func(name string) bool { return strings.EqualFold(name, p.attribute) })
+		if !grants && filling.from.Field != role {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}

@@ -205,7 +205,7 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 	}
 	t.note(desired, made.id())
 	if answered, err := parseResource(answer.body); err == nil && answered.id() == made.id() {
-		t.altered.learn(e.resource, answered, t.desiredPaths(f))
+		t.altered.learn(e.resource, answered, t.learnablePaths(f))
 	}
 	account := t.account(made, t.desiredPaths(f))
 	return &account, nil
