@@ -28,12 +28,12 @@ type alterations struct {
 	count    int
 }
 
-// learn compares what was sent with what the service answered, and the member's
-// mark too. What could not be removed is no alteration: that is tried again.
+// learn compares what was sent with what the service answered. What could not be
+// removed is no alteration: that is tried again.
 func (a *alterations) learn(sent, answered resource, paths []path) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, p := range append(slices.Clone(paths), path{attribute: externalIDAttribute}) {
+	for _, p := range paths {
 		value, kept := sent.value(p), answered.value(p)
 		if value == "" || value == kept {
 			continue

@@ -237,3 +237,33 @@ func TestAPermissionThatStaysIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// TestLearnsWhatWasSent: what a PATCH does not name may follow from what it names,
+// or be changed by somebody meanwhile.
+func TestLearnsWhatWasSent(t *testing.T) {
+	for updates, notLearnt := range map[string]int{Patch: 1, Put: 0} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.schemas = schemasJSON(map[string]string{coreUser: simple("displayName") + "," + complexOne("name", false, "familyName", "givenName")})
+		target := newTarget(t, address, func(o *Options) { o.Updates = updates })
+		_, err := target.Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		account, want := made(t, target)
+		f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			change := r.Method == http.MethodPatch || r.Method == http.MethodPut
+			if change {
+				f.kept[users][0]["displayName"] = "by hand"
+				f.kept[users][0]["name"] = map[string]any{"familyName": "山田", "givenName": "HANA"}
+				answerWith(w, http.StatusOK, f.kept[users][0])
+			}
+			return change
+		}
+		want.Properties["name.givenName"] = "hana"
+		after, err := target.Update(t.Context(), account, want)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(provision.Differences(*after, want)).To(HaveLen(notLearnt))
+		found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(provision.Differences(*found, want)).To(HaveLen(notLearnt))
+	}
+}

@@ -53,7 +53,7 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 		answer, err = t.insteadOfPatch(ctx, q, whole(e.resource, endpoint, f), answer, err)
 	}
 	if rest, marks := e.unmarked(); marks && unmarkable(err) {
-		t.altered.learn(resource{externalIDAttribute: e.resource.text(externalIDAttribute)}, resource{"id": id}, nil)
+		t.altered.learn(resource{externalIDAttribute: e.resource.text(externalIDAttribute)}, resource{"id": id}, []path{{attribute: externalIDAttribute}})
 		if len(rest) == 0 {
 			return before, nil
 		}
@@ -69,7 +69,12 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 	}
 	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
 		if endpoint == users {
-			t.altered.learn(e.resource, after, t.learnablePaths(f))
+			sent := t.learnablePaths(f)
+			if q.method == http.MethodPatch && !t.patchless.Load() {
+				// What was not sent may be changed by others, or follow what was.
+				sent = slices.DeleteFunc(sent, func(p path) bool { return !e.touches(p) })
+			}
+			t.altered.learn(e.resource, after, sent)
 		}
 		return after, nil
 	}

@@ -142,10 +142,11 @@ func (t *Target) desiredPaths(f features) []path {
 // permissions are the core attributes that tell what an account may do there.
 var permissions = []string{"roles", "entitlements"}
 
-// learnablePaths are those whose values a service may keep otherwise than sent. A
-// permission that it did not take away must stay a difference.
+// learnablePaths are those whose values a service may keep otherwise than sent, the
+// member's mark among them. A permission that it did not take away must stay a
+// difference.
 func (t *Target) learnablePaths(f features) []path {
-	var paths []path
+	paths := []path{{attribute: externalIDAttribute}}
 	for _, filling := range t.fillings(f) {
 		p := filling.path
 		grants := p.urn == "" && slices.ContainsFunc(permissions, func(name string) bool { return strings.EqualFold(name, p.attribute) })

@@ -35,6 +35,8 @@ type edit struct {
 	resource   resource
 	features   features
 	operations []operation
+	// changed are the paths for which there are operations.
+	changed []path
 	// markless: the service keeps no externalId of this account.
 	markless bool
 }
@@ -92,6 +94,11 @@ func (e *edit) formatted(properties provision.Properties) error {
 	return e.set(formattedName, name)
 }
 
+// touches tells that there is an operation for one of the paths.
+func (e *edit) touches(p path) bool {
+	return slices.ContainsFunc(e.changed, func(changed path) bool { return strings.EqualFold(changed.String(), p.String()) })
+}
+
 func (e *edit) active(active bool) {
 	current, exists := e.resource.get("active"), e.resource.get("active") != nil
 	if exists && e.resource.active() == active || !exists && active && e.resource.id() != "" {
@@ -106,6 +113,7 @@ func (e *edit) text(name, value string) {
 	if text(current) == value {
 		return
 	}
+	e.changed = append(e.changed, path{attribute: name})
 	if value == "" {
 		delete(e.resource, e.resource.key(name))
 		e.append(opRemove, name, nil)
@@ -136,6 +144,7 @@ func (e *edit) set(p path, value string) error {
 	if e.resource.value(p) == value {
 		return nil
 	}
+	e.changed = append(e.changed, p)
 	home := e.resource.home(p)
 	if home == nil {
 		// Only a value that is not empty differs from what an absent extension has.

@@ -269,7 +269,7 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 		return nil, err
 	}
 	if markless {
-		t.altered.learn(resource{externalIDAttribute: desired.CorrelationID}, after, nil)
+		t.altered.learn(resource{externalIDAttribute: desired.CorrelationID}, after, []path{{attribute: externalIDAttribute}})
 	}
 	account := t.account(after, t.desiredPaths(f))
 	return &account, nil
