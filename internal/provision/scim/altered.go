@@ -28,32 +28,51 @@ type alterations struct {
 	count    int
 }
 
-// learn compares what was sent with what the service answered. What could not be
-// removed is no alteration: that is tried again.
+// learn compares what was sent with what the service answered, and forgets what it
+// keeps as sent. What could not be removed is no alteration: that is tried again.
 func (a *alterations) learn(sent, answered resource, paths []path) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range paths {
 		value, kept := sent.value(p), answered.value(p)
-		if value == "" || value == kept {
-			continue
-		}
-		known := a.accounts[answered.id()]
-		_, again := known[p.String()]
 		switch {
-		case !again && a.count >= maxAltered:
-			continue
-		case a.accounts == nil:
-			a.accounts = map[string]map[string]alteration{}
+		case value == "":
+		case value == kept:
+			a.drop(answered.id(), p.String())
+		default:
+			a.note(answered.id(), p.String(), alteration{value, kept})
 		}
-		if known == nil {
-			known = map[string]alteration{}
-			a.accounts[answered.id()] = known
+	}
+}
+
+// note remembers an alteration while there is room.
+func (a *alterations) note(id, property string, altered alteration) {
+	known := a.accounts[id]
+	if _, again := known[property]; !again {
+		if a.count >= maxAltered {
+			return
 		}
-		if !again {
-			a.count++
-		}
-		known[p.String()] = alteration{value, kept}
+		a.count++
+	}
+	if a.accounts == nil {
+		a.accounts = map[string]map[string]alteration{}
+	}
+	if known == nil {
+		known = map[string]alteration{}
+		a.accounts[id] = known
+	}
+	known[property] = altered
+}
+
+func (a *alterations) drop(id, property string) {
+	known := a.accounts[id]
+	if _, ok := known[property]; !ok {
+		return
+	}
+	a.count--
+	delete(known, property)
+	if len(known) == 0 {
+		delete(a.accounts, id)
 	}
 }
 
@@ -69,8 +88,7 @@ func (a *alterations) original(id, property, value string) string {
 	case value == known.kept:
 		return known.sent
 	case value == known.sent:
-		delete(a.accounts[id], property)
-		a.count--
+		a.drop(id, property)
 	}
 	return value
 }

@@ -8,6 +8,8 @@ package scim
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -265,5 +267,55 @@ func TestLearnsWhatWasSent(t *testing.T) {
 		found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(provision.Differences(*found, want)).To(HaveLen(notLearnt))
+	}
+}
+
+// upperCase is a service that keeps displayName in capital letters.
+func upperCase(f *fake) {
+	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		change := r.Method == http.MethodPatch || r.Method == http.MethodPut
+		if change {
+			last, current := f.requests[len(f.requests)-1].body, f.kept[users][0]
+			if r.Method == http.MethodPut {
+				f.kept[users][0], current = last, last
+			} else {
+				f.patch(httptest.NewRecorder(), current, last)
+			}
+			current["displayName"] = strings.ToUpper(current.text("displayName"))
+			answerWith(w, http.StatusOK, current)
+		}
+		return change
+	}
+}
+
+// TestForgetsWhatIsKeptAsSent: the member takes over what the service made of it.
+func TestForgetsWhatIsKeptAsSent(t *testing.T) {
+	for _, updates := range []string{Patch, Put} {
+		for name, given := range map[string]string{"nothing to send": "花子", "another change": "花"} {
+			t.Run(updates+" "+name, func(t *testing.T) {
+				g := NewWithT(t)
+				f, address := newFake(t)
+				target := newTarget(t, address, func(o *Options) { o.Updates = updates })
+				account, want := made(t, target)
+				upperCase(f)
+				want.Properties["displayName"] = "kept"
+				after, err := target.Update(t.Context(), account, want)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(provision.Differences(*after, want)).To(BeEmpty())
+
+				// Another change of the account teaches nothing.
+				g.Expect(target.Disable(t.Context(), account)).To(Succeed())
+				g.Expect(target.altered.count).To(Equal(1))
+
+				want.Properties["displayName"], want.Properties["name.givenName"] = "KEPT", given
+				for range 2 {
+					after, err = target.Update(t.Context(), account, want)
+					g.Expect(err).NotTo(HaveOccurred())
+					g.Expect(provision.Differences(*after, want)).To(BeEmpty())
+				}
+				g.Expect(target.altered.count).To(BeZero())
+				g.Expect(target.altered.properties()).To(BeEmpty())
+			})
+		}
 	}
 }

@@ -38,6 +38,8 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 	if err := change(&e); err != nil {
 		return nil, err
 	}
+	// Where nothing is to be sent, the account has what it should by itself.
+	t.learn(e, before, f, func(p path) bool { return !e.touches(p) })
 	if len(e.operations) == 0 {
 		return before, nil
 	}
@@ -68,17 +70,21 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 		return nil, explain(err, e.operations)
 	}
 	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
-		if endpoint == users {
-			sent := t.learnablePaths(f)
-			if q.method == http.MethodPatch && !t.patchless.Load() {
-				// What was not sent may be changed by others, or follow what was.
-				sent = slices.DeleteFunc(sent, func(p path) bool { return !e.touches(p) })
-			}
-			t.altered.learn(e.resource, after, sent)
-		}
+		// What a PATCH does not name may be changed by others, or follow what it names.
+		t.learn(e, after, f, func(p path) bool { return q.method == http.MethodPut || t.patchless.Load() || e.touches(p) })
 		return after, nil
 	}
 	return t.get(ctx, endpoint, id)
+}
+
+// learn compares what a member should have at some paths with what the service
+// says that the account has.
+func (t *Target) learn(e edit, account resource, f features, at func(path) bool) {
+	if !e.member {
+		return
+	}
+	paths := slices.DeleteFunc(t.learnablePaths(f), func(p path) bool { return !at(p) })
+	t.altered.learn(e.resource, account, paths)
 }
 
 // insteadOfPatch sends a resource whole to a service that took no PATCH; what it

@@ -37,12 +37,15 @@ type edit struct {
 	operations []operation
 	// changed are the paths for which there are operations.
 	changed []path
+	// member: the resource is all that a member should have, not one change of it.
+	member bool
 	// markless: the service keeps no externalId of this account.
 	markless bool
 }
 
 // account makes the resource what a member should have.
 func (e *edit) account(desired provision.Desired) error {
+	e.member = true
 	// Some services take no other change of an inactive account.
 	if desired.Active {
 		e.active(true)
