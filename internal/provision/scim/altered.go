@@ -11,8 +11,12 @@ import (
 	"sync"
 )
 
-// maxAltered bounds what is remembered of one service.
-const maxAltered = 50_000
+// maxAltered bounds what is remembered of one service, maxAlteredValue how long a
+// value of it may be, in bytes: a longer one is sent again each time.
+const (
+	maxAltered      = 50_000
+	maxAlteredValue = 1024
+)
 
 // alteration is a value that a service answered with when another was sent.
 type alteration struct{ sent, kept string }
@@ -37,7 +41,7 @@ func (a *alterations) learn(sent, answered resource, paths []path) {
 		value, kept := sent.value(p), answered.value(p)
 		switch {
 		case value == "":
-		case value == kept:
+		case value == kept || max(len(value), len(kept)) > maxAlteredValue:
 			a.drop(answered.id(), p.String())
 		default:
 			a.note(answered.id(), p.String(), alteration{value, kept})

@@ -319,3 +319,17 @@ func TestForgetsWhatIsKeptAsSent(t *testing.T) {
 		}
 	}
 }
+
+func TestLongValuesAreNotLearnt(t *testing.T) {
+	g := NewWithT(t)
+	all, at := &alterations{}, []path{mustPath("displayName")}
+	long := strings.Repeat("x", maxAlteredValue)
+	all.learn(resource{"displayName": long}, resource{"id": "1", "displayName": long[1:]}, at)
+	g.Expect(all.count).To(Equal(1))
+	for _, values := range [][2]string{{long + "x", "a"}, {"a", long + "x"}} {
+		all.learn(resource{"displayName": "a"}, resource{"id": "1", "displayName": "b"}, at)
+		all.learn(resource{"displayName": values[0]}, resource{"id": "1", "displayName": values[1]}, at)
+		g.Expect(all.count).To(BeZero())
+		g.Expect(all.original("1", "displayName", values[1])).To(Equal(values[1]))
+	}
+}
