@@ -97,11 +97,11 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 	if err != nil || !validID(r.id()) {
 		return nil, nonsense("The service says that it made the group, but did not tell its ID; it is looked for again.")
 	}
-	if err := t.knownAgain(ctx, r); err != nil {
-		return nil, err
-	}
 	made := desired
 	made.ExternalID, made.Members = r.id(), desired.Members[:at]
+	if err := t.knownAgain(ctx, answer.status, made, r); err != nil {
+		return nil, err
+	}
 	if at < len(desired.Members) {
 		if err := t.UpdateGroup(ctx, made, desired); err != nil {
 			return nil, err
@@ -112,9 +112,10 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 }
 
 // knownAgain is an error where a service keeps no externalId of a group that was
-// just made. Nothing else tells that a group is ours: it would be made once more at
-// each sync, so that it is deleted.
-func (t *Target) knownAgain(ctx context.Context, made resource) error {
+// just made: nothing else tells that a group is ours, so that it would be made once
+// more at each sync. It is deleted where it is surely what was sent: some services
+// answer with a group that they have already.
+func (t *Target) knownAgain(ctx context.Context, status int, sent provision.Group, made resource) error {
 	if made.text(externalIDAttribute) != "" {
 		return nil
 	}
@@ -127,10 +128,24 @@ func (t *Target) knownAgain(ctx context.Context, made resource) error {
 	case shown.text(externalIDAttribute) != "":
 		return nil
 	}
-	if err := t.remove(ctx, groups, made.id()); err != nil {
-		return err
+	if status == http.StatusCreated && shown.isJust(sent) {
+		if err := t.remove(ctx, groups, made.id()); err != nil {
+			return err
+		}
 	}
-	return invalid(externalIDAttribute, "The service keeps no externalId of groups, by which Tegata knows its groups again, so that it was deleted there; remove spec.groups from the ProvisioningTarget.")
+	return unmarked()
+}
+
+func unmarked() error {
+	return invalid(externalIDAttribute, "The service does not keep the externalId of groups as it was sent, by which Tegata knows its groups again; remove spec.groups from the ProvisioningTarget, or rename a group there that had the name before.")
+}
+
+// isJust tells that a group has the name and the members of another, nothing within
+// it, and no mark of Tegata's.
+func (r resource) isJust(sent provision.Group) bool {
+	elements, _ := r.get("members").([]any)
+	shown, members := group(r), slices.Compact(slices.Sorted(slices.Values(sent.Members)))
+	return shown.CorrelationID == "" && shown.DisplayName == sent.DisplayName && len(elements) == len(members) && slices.Equal(shown.Members, members)
 }
 
 // UpdateGroup implements provision.GroupTarget.

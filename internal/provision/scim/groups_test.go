@@ -170,7 +170,7 @@ func TestGroupsThatAreNotKnownAgain(t *testing.T) {
 		made  func(w http.ResponseWriter, r resource)
 		want  string
 	}{
-		"no mark":                 {false, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, r) }, "keeps no externalId of groups"},
+		"no mark":                 {false, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, r) }, "does not keep the externalId of groups"},
 		"an answer without it":    {true, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, resource{"id": r["id"]}) }, ""},
 		"neither told, nor shown": {false, func(w http.ResponseWriter, r resource) { answerWith(w, http.StatusCreated, resource{"id": "later"}) }, ""},
 	} {
@@ -192,6 +192,42 @@ func TestGroupsThatAreNotKnownAgain(t *testing.T) {
 			g.Expect(provision.CauseOf(err)).To(Equal(provision.Invalid))
 			g.Expect(err).To(MatchError(ContainSubstring(test.want)))
 			g.Expect(f.kept[groups]).To(BeEmpty())
+		})
+	}
+}
+
+// TestGroupsThatAreNotSurelyOurs: what is not known again is deleted only where it
+// is what was sent; a service may answer with a group that it had before.
+func TestGroupsThatAreNotSurelyOurs(t *testing.T) {
+	sent := provision.Group{CorrelationID: "acme/sales", DisplayName: "営業部", Members: ids(0, 2)}
+	members := features{}.references(sent.Members)
+	for name, test := range map[string]struct {
+		status int
+		there  resource
+		left   int
+	}{
+		"ours":                  {http.StatusCreated, resource{"displayName": "営業部", "members": members}, 0},
+		"there before":          {http.StatusOK, resource{"displayName": "営業部", "members": members}, 1},
+		"of another name":       {http.StatusCreated, resource{"displayName": "営業", "members": members}, 1},
+		"with fewer":            {http.StatusCreated, resource{"displayName": "営業部", "members": members[:1]}, 1},
+		"with others":           {http.StatusCreated, resource{"displayName": "営業部", "members": features{}.references(ids(1, 3))}, 1},
+		"with a group within":   {http.StatusCreated, resource{"displayName": "営業部", "members": append([]any{map[string]any{"value": "g", "type": "Group"}}, members...)}, 1},
+		"whose members are not": {http.StatusCreated, resource{"displayName": "営業部"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f, address := newFake(t)
+			id := f.add(groups, test.there)
+			f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method == http.MethodPost {
+					answerWith(w, test.status, resource{"id": id})
+				}
+				return r.Method == http.MethodPost
+			}
+			_, err := newTarget(t, address, nil).CreateGroup(t.Context(), sent)
+			g.Expect(provision.CauseOf(err)).To(Equal(provision.Invalid))
+			g.Expect(err).To(MatchError(And(ContainSubstring("remove spec.groups"), Not(ContainSubstring("deleted")))))
+			g.Expect(f.kept[groups]).To(HaveLen(test.left))
 		})
 	}
 }
