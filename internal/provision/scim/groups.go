@@ -112,11 +112,11 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 }
 
 // knownAgain is an error where a service keeps no externalId of a group that was
-// just made: nothing else tells that a group is ours, so that it would be made once
-// more at each sync. It is deleted where it is surely what was sent: some services
-// answer with a group that they have already.
+// just made, or one of its own: nothing else tells that a group is ours, so that it
+// would be made once more at each sync. It is deleted where it is surely what was
+// sent: some services answer with a group that they have already.
 func (t *Target) knownAgain(ctx context.Context, status int, sent provision.Group, made resource) error {
-	if made.text(externalIDAttribute) != "" {
+	if made.text(externalIDAttribute) == sent.CorrelationID {
 		return nil
 	}
 	shown, err := t.get(ctx, groups, made.id())
@@ -125,7 +125,7 @@ func (t *Target) knownAgain(ctx context.Context, status int, sent provision.Grou
 		return nil // it is not shown yet
 	case err != nil:
 		return err
-	case shown.text(externalIDAttribute) != "":
+	case shown.text(externalIDAttribute) == sent.CorrelationID:
 		return nil
 	}
 	if status == http.StatusCreated && shown.isJust(sent) {

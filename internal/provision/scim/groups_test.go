@@ -207,6 +207,8 @@ func TestGroupsThatAreNotSurelyOurs(t *testing.T) {
 		left   int
 	}{
 		"ours":                  {http.StatusCreated, resource{"displayName": "営業部", "members": members}, 0},
+		"ours, marked by it":    {http.StatusCreated, resource{"displayName": "営業部", "members": members, "externalId": "g-1"}, 0},
+		"another tenant's":      {http.StatusCreated, resource{"displayName": "営業部", "members": members, "externalId": "other/sales"}, 1},
 		"there before":          {http.StatusOK, resource{"displayName": "営業部", "members": members}, 1},
 		"of another name":       {http.StatusCreated, resource{"displayName": "営業", "members": members}, 1},
 		"with fewer":            {http.StatusCreated, resource{"displayName": "営業部", "members": members[:1]}, 1},
