@@ -301,6 +301,7 @@ func (t *Target) refresh(ctx context.Context) (features, error) {
 			t.known.Store(&found)
 			t.unfiltered.Clear()
 			t.patchless.Store(false)
+			t.unmarked.Store(false)
 		}
 		return found, err
 	})

@@ -81,6 +81,9 @@ func (t *Target) CreateGroup(ctx context.Context, desired provision.Group) (*pro
 	if err != nil {
 		return nil, err
 	}
+	if t.unmarked.Load() {
+		return nil, unmarked()
+	}
 	at := len(desired.Members)
 	if !t.puts(f) {
 		at = min(at, membersAtOnce)
@@ -128,6 +131,7 @@ func (t *Target) knownAgain(ctx context.Context, status int, sent provision.Grou
 	case shown.text(externalIDAttribute) == sent.CorrelationID:
 		return nil
 	}
+	t.unmarked.Store(true)
 	if status == http.StatusCreated && shown.isJust(sent) {
 		if err := t.remove(ctx, groups, made.id()); err != nil {
 			return err
@@ -136,6 +140,7 @@ func (t *Target) knownAgain(ctx context.Context, status int, sent provision.Grou
 	return unmarked()
 }
 
+// unmarked is of a service that takes no further group until it is asked anew what it takes.
 func unmarked() error {
 	return invalid(externalIDAttribute, "The service does not keep the externalId of groups as it was sent, by which Tegata knows its groups again; remove spec.groups from the ProvisioningTarget, or rename a group there that had the name before.")
 }

@@ -233,3 +233,38 @@ func TestGroupsThatAreNotSurelyOurs(t *testing.T) {
 		})
 	}
 }
+
+// TestServicesThatKeepNoMarkOfGroups are asked once, until they are asked anew what
+// they take: what cannot be deleted there is not made again.
+func TestServicesThatKeepNoMarkOfGroups(t *testing.T) {
+	for _, deletes := range []bool{true, false} {
+		g := NewWithT(t)
+		f, address := newFake(t)
+		f.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodPost {
+				delete(f.requests[len(f.requests)-1].body, externalIDAttribute)
+			}
+			return !deletes && refusing(http.StatusMethodNotAllowed, http.MethodDelete)(w, r)
+		}
+		target := newTarget(t, address, nil)
+		create := func(name string) error {
+			_, err := target.CreateGroup(t.Context(), provision.Group{CorrelationID: "acme/" + name, DisplayName: name})
+			g.Expect(provision.CauseOf(err)).To(Equal(provision.Invalid))
+			return err
+		}
+		first := create("sales")
+		asked := len(f.requests)
+		for _, name := range []string{"sales", "works"} {
+			err := create(name)
+			g.Expect(err).To(MatchError(ContainSubstring("remove spec.groups")))
+			if deletes {
+				g.Expect(err).To(Equal(first))
+			}
+		}
+		g.Expect(f.requests).To(HaveLen(asked))
+		_, err := target.Check(t.Context())
+		g.Expect(err).NotTo(HaveOccurred())
+		_ = create("works")
+		g.Expect(methods(f.writes())).To(Equal([]string{"POST", "DELETE", "POST", "DELETE"}))
+	}
+}

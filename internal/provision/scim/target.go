@@ -37,8 +37,10 @@ type Target struct {
 	unfiltered sync.Map
 	// patchless tells that the service refused a PATCH as such, and took a PUT.
 	patchless atomic.Bool
-	shared    *listings
-	altered   alterations
+	// unmarked tells that the service did not keep the externalId of a group.
+	unmarked atomic.Bool
+	shared   *listings
+	altered  alterations
 }
 
 // New makes a target. The error tells what is wrong with the options, and what to do.
