@@ -279,18 +279,19 @@ func plainObject(contentType string, body []byte) bool {
 }
 
 // destination is where a redirection leads, for a message: without what may be
-// secret in it. Empty where that is not told.
+// secret in it. Empty where that is not told, or endless.
 func destination(response *http.Response) string {
 	location, err := response.Location()
 	if err != nil || location.Host == "" {
 		return ""
 	}
-	shown := url.URL{Scheme: location.Scheme, Host: location.Host, Path: location.Path}
 	const most = 200
-	if text := shown.String(); len(text) <= most {
-		return " to " + text
+	for _, shown := range []url.URL{{Scheme: location.Scheme, Host: location.Host, Path: location.Path}, {Scheme: location.Scheme, Host: location.Host}} {
+		if text := shown.String(); len(text) <= most {
+			return " to " + text
+		}
 	}
-	return " to " + location.Scheme + "://" + location.Host
+	return ""
 }
 
 // unavailable makes an error; status is 0 where there was no answer.

@@ -90,6 +90,8 @@ func TestAnswers(t *testing.T) {
 		}, 0, "", "/elsewhere, which is not followed"},
 		"a redirect, elsewhere": {answerTo("https://u:p@login.example:8443/sso;a?SAMLRequest=x#f"), 0, "", "redirects (HTTP status 302) to https://login.example:8443/sso;a, which"},
 		"a long redirect":       {answerTo("https://login.example/" + strings.Repeat("x", 500)), 0, "", "redirects (HTTP status 302) to https://login.example, which"},
+		"a long host":           {answerTo("https://" + strings.Repeat("x", 500) + ".example/"), 0, "", "redirects (HTTP status 302), which"},
+		"a host that misleads":  {answerTo("https://%E2%80%AElogin.example/" + strings.Repeat("x", 500)), 0, "", "to https://%E2%80%AElogin.example, which"},
 		"not modified":          {answer(304, "", ""), 0, "", "redirects"},
 		"too much":              {answer(200, "application/json", `"`+strings.Repeat("x", 2<<20)+`"`), 0, "", "more than 1 MB"},
 		"a broken answer":       {breakOff, 0, "", "broke off its answer"},
