@@ -123,68 +123,6 @@ func TestWhatIsNotLearnt(t *testing.T) {
 	g.Expect(all.count).To(Equal(maxAltered - 1))
 }
 
-// TestAMarkThatOnlyTheServiceSets: canaille's schema says so.
-func TestAMarkThatOnlyTheServiceSets(t *testing.T) {
-	for _, updates := range []string{Patch, Put} {
-		g := NewWithT(t)
-		f, address := newFake(t)
-		f.schemas = schemasJSON(map[string]string{coreUser: `{"name":"externalId","type":"string","mutability":"readOnly"},` + simple("displayName")})
-		target := newTarget(t, address, func(o *Options) { o.Updates = updates })
-		_, err := target.Check(t.Context())
-		g.Expect(err).NotTo(HaveOccurred())
-		want := desired(t, target, 1)
-		id := f.add(users, resource{"userName": want.UserName, "displayName": want.Properties["displayName"], "active": true})
-		after, err := target.Update(t.Context(), provision.Account{ExternalID: id}, want)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(f.writes()).To(BeEmpty())
-		g.Expect(provision.Differences(*after, want)).To(BeEmpty())
-		want.Properties["displayName"] = "花"
-		_, err = target.Update(t.Context(), *after, want)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(f.writes()).To(HaveLen(1))
-	}
-}
-
-// TestServicesWithoutAMark: canaille has no externalId, and refuses a PATCH of it.
-func TestServicesWithoutAMark(t *testing.T) {
-	g := NewWithT(t)
-	f, address := newFake(t)
-	f.fault = func(w http.ResponseWriter, r *http.Request) bool {
-		last := f.requests[len(f.requests)-1]
-		delete(last.body, externalIDAttribute)
-		operations, _ := last.body.get("Operations").([]any)
-		for _, each := range operations {
-			if o, _ := object(each); o.text("path") == externalIDAttribute {
-				refuse(w, http.StatusBadRequest, "mutability", "no such thing")
-				return true
-			}
-		}
-		return false
-	}
-	target := newTarget(t, address, nil)
-	account, want := made(t, target)
-	differ := func() []provision.Change {
-		found, err := target.Find(t.Context(), provision.Reference{ExternalID: account.ExternalID})
-		g.Expect(err).NotTo(HaveOccurred())
-		return provision.Differences(*found, want)
-	}
-	g.Expect(differ()).To(BeEmpty())
-	want.Properties["displayName"] = "花"
-	_, err := target.Update(t.Context(), account, want)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(methods(f.writes())).To(Equal([]string{"POST", "PATCH"}))
-
-	for _, name := range []string{"花", "華"} {
-		target = newTarget(t, address, nil) // nothing is known of the service
-		want.Properties["displayName"] = name
-		_, err = target.Update(t.Context(), account, want)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(differ()).To(BeEmpty())
-		g.Expect(f.kept[users][0].text("displayName")).To(Equal(name))
-	}
-	g.Expect(methods(f.writes())).To(Equal([]string{"POST", "PATCH", "PATCH", "PATCH", "PATCH"}))
-}
-
 // ignoring is a service that answers changes with the account as it was.
 func ignoring(f *fake) {
 	f.fault = func(w http.ResponseWriter, r *http.Request) bool {

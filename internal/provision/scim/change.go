@@ -43,62 +43,91 @@ func (t *Target) changeOnce(ctx context.Context, endpoint, id string, change fun
 	if len(e.operations) == 0 {
 		return before, nil
 	}
-	q := request{method: http.MethodPatch, path: endpoint, id: id, body: patch(e.operations)}
-	if t.puts(f) {
-		q.method, q.body = http.MethodPut, whole(e.resource, endpoint, f)
-	}
-	if f.etag {
-		q.version = before.version()
-	}
-	answer, err := t.call(ctx, q)
-	if q.method == http.MethodPatch && t.options.Updates == "" && unimplemented(err) {
-		answer, err = t.insteadOfPatch(ctx, q, whole(e.resource, endpoint, f), answer, err)
-	}
-	if rest, marks := e.unmarked(); marks && unmarkable(err) {
-		t.altered.learn(resource{externalIDAttribute: e.resource.text(externalIDAttribute)}, resource{"id": id}, []path{{attribute: externalIDAttribute}})
-		if len(rest) == 0 {
-			return before, nil
+	answer, put, err := t.submit(ctx, endpoint, before, e, t.puts(f))
+	if e.mark != "" && e.touches(markPath) && refusesMark(err) {
+		rest := e.unmarked(before)
+		answer, put, err = t.submitUnmarked(ctx, endpoint, before, rest, put, err)
+		if err == nil {
+			e = rest
+			t.learn(e, before, f, func(p path) bool { return !e.touches(p) })
 		}
-		delete(e.resource, e.resource.key(externalIDAttribute))
-		q.body = patch(rest)
-		if q.method == http.MethodPut {
-			q.body = whole(e.resource, endpoint, f)
-		}
-		answer, err = t.call(ctx, q)
 	}
 	if err != nil {
 		return nil, explain(err, e.operations)
 	}
 	if after, err := parseResource(answer.body); err == nil && after.id() == id && after.text("userName")+after.text("displayName") != "" {
 		// What a PATCH does not name may be changed by others, or follow what it names.
-		t.learn(e, after, f, func(p path) bool { return q.method == http.MethodPut || t.patchless.Load() || e.touches(p) })
+		t.learn(e, after, f, func(p path) bool { return put || e.touches(p) })
 		return after, nil
 	}
 	return t.get(ctx, endpoint, id)
 }
 
-// learn compares what a member should have at some paths with what the service
-// says that the account has.
-func (t *Target) learn(e edit, account resource, f features, at func(path) bool) {
-	if !e.member {
-		return
+// submit sends what an edit changes, by PUT where the service takes no PATCH, and
+// tells whether it was by PUT. What it said to a PATCH stands where it takes no PUT
+// either.
+func (t *Target) submit(ctx context.Context, endpoint string, before resource, e edit, put bool) (answer, bool, error) {
+	q := request{method: http.MethodPatch, path: endpoint, id: before.id(), body: patch(e.operations)}
+	if e.features.etag {
+		q.version = before.version()
 	}
-	paths := slices.DeleteFunc(t.learnablePaths(f), func(p path) bool { return !at(p) })
-	t.altered.learn(e.resource, account, paths)
-}
-
-// insteadOfPatch sends a resource whole to a service that took no PATCH; what it
-// said to that stands where it takes no PUT either.
-func (t *Target) insteadOfPatch(ctx context.Context, q request, body resource, refused answer, because error) (answer, error) {
-	q.method, q.body = http.MethodPut, body
+	var refused answer
+	var because error
+	if !put {
+		refused, because = t.call(ctx, q)
+		if t.options.Updates != "" || !unimplemented(because) {
+			return refused, false, because
+		}
+	}
+	q.method, q.body = http.MethodPut, whole(e.resource, endpoint, e.features)
 	byPut, err := t.call(ctx, q)
 	switch {
-	case unimplemented(err):
-		return refused, because
-	case err == nil:
+	case !put && unimplemented(err):
+		return refused, false, because
+	case err == nil && !t.puts(e.features):
 		t.patchless.Store(true)
 	}
-	return byPut, err
+	return byPut, true, err
+}
+
+// submitUnmarked sends what is left of an edit when the service may have refused
+// the member's mark in it: somebody who is to be suspended is. An account with
+// another member's mark stays that member's all the same.
+func (t *Target) submitUnmarked(ctx context.Context, endpoint string, before resource, rest edit, put bool, refused error) (a answer, byPut bool, err error) {
+	if len(rest.operations) > 0 {
+		a, put, err = t.submit(ctx, endpoint, before, rest, put)
+	}
+	if err == nil && t.isMark(before.text(externalIDAttribute)) {
+		err = refused
+	}
+	return a, put, err
+}
+
+// refusesMark tells that a service may have refused a change for the externalId in it.
+func refusesMark(err error) bool {
+	e, ok := errors.AsType[*provision.Error](err)
+	return unmarkable(err) || ok && e.Cause == provision.Invalid && strings.Contains(strings.ToLower(e.Said), "externalid")
+}
+
+// learn compares what a member should have at some paths with what the service
+// says that the account has, and the member's mark where that could not be sent.
+func (t *Target) learn(e edit, account resource, f features, at func(path) bool) {
+	if e.mark == "" {
+		return
+	}
+	sent, mark := e.resource, account.text(externalIDAttribute)
+	unsent := sent.text(externalIDAttribute) != e.mark
+	if unsent {
+		sent = sent.clone()
+		sent[sent.key(externalIDAttribute)] = e.mark
+	}
+	others := mark != e.mark && t.isMark(mark)
+	t.altered.learn(sent, account, slices.DeleteFunc(t.learnablePaths(f), func(p path) bool {
+		if p == markPath {
+			return others || !unsent && !at(p)
+		}
+		return !at(p)
+	}))
 }
 
 // puts tells that changes are sent whole.

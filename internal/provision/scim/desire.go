@@ -146,7 +146,7 @@ var permissions = []string{"roles", "entitlements"}
 // member's mark among them. A permission that it did not take away must stay a
 // difference.
 func (t *Target) learnablePaths(f features) []path {
-	paths := []path{{attribute: externalIDAttribute}}
+	paths := []path{markPath}
 	for _, filling := range t.fillings(f) {
 		p := filling.path
 		grants := p.urn == "" && slices.ContainsFunc(permissions, func(name string) bool { return strings.EqualFold(name, p.attribute) })

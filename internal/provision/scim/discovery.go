@@ -242,6 +242,11 @@ func (a attribute) writable() bool {
 	return a.Mutability != "readOnly" && a.Mutability != "writeOnly" && a.Returned != "never"
 }
 
+// readOnly tells that only the service sets a property.
+func (f features) readOnly(p path) bool {
+	return f.attributes[attributeKey(p)].Mutability == "readOnly"
+}
+
 // lacks tells that the elements of a path's attribute have no sub-attribute of a
 // name; false where no schema tells what they have.
 func (f features) lacks(p path, sub string) bool {

@@ -37,21 +37,23 @@ type edit struct {
 	operations []operation
 	// changed are the paths for which there are operations.
 	changed []path
-	// member: the resource is all that a member should have, not one change of it.
-	member bool
-	// markless: the service keeps no externalId of this account.
+	// mark is the member's whose account the resource is to be; empty where the edit
+	// is another change.
+	mark string
+	// markless: the service keeps no mark of this account, or one of its own.
 	markless bool
 }
 
 // account makes the resource what a member should have.
 func (e *edit) account(desired provision.Desired) error {
-	e.member = true
+	e.mark = desired.CorrelationID
 	// Some services take no other change of an inactive account.
 	if desired.Active {
 		e.active(true)
 	}
 	e.text("userName", desired.UserName)
-	if !e.markless || e.resource.text(externalIDAttribute) != "" {
+	// A service makes the account without what only it may set.
+	if !e.markless && (e.resource.id() == "" || !e.features.readOnly(markPath)) {
 		e.text(externalIDAttribute, desired.CorrelationID)
 	}
 	for _, name := range slices.Sorted(maps.Keys(desired.Properties)) {
@@ -73,11 +75,17 @@ func (e *edit) account(desired provision.Desired) error {
 	return nil
 }
 
-// unmarked are the operations without the one that adds a member's mark; false
-// where there is none such.
-func (e *edit) unmarked() ([]operation, bool) {
-	rest := slices.DeleteFunc(slices.Clone(e.operations), func(o operation) bool { return o.Op == opAdd && o.Path == externalIDAttribute })
-	return rest, len(rest) < len(e.operations)
+// unmarked is the edit without the change of the member's mark.
+func (e *edit) unmarked(before resource) edit {
+	rest := *e
+	rest.operations = slices.DeleteFunc(slices.Clone(e.operations), func(o operation) bool { return o.Path == externalIDAttribute })
+	rest.changed = slices.DeleteFunc(slices.Clone(e.changed), func(p path) bool { return p == markPath })
+	rest.resource = e.resource.clone()
+	delete(rest.resource, rest.resource.key(externalIDAttribute))
+	if kept := before.get(externalIDAttribute); kept != nil {
+		rest.resource[before.key(externalIDAttribute)] = kept
+	}
+	return rest
 }
 
 var formattedName = mustPath("name.formatted")

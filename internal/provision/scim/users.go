@@ -24,6 +24,9 @@ const (
 	externalIDAttribute = "externalId"
 )
 
+// markPath is where members' public IDs stand.
+var markPath = path{attribute: externalIDAttribute}
+
 // errUnfiltered is of a list that was asked for by a filter, and has everybody.
 var errUnfiltered = errors.New("the service does not filter")
 
@@ -36,13 +39,18 @@ func (t *Target) account(r resource, paths []path) provision.Account {
 		ExternalID: r.id(), UserName: r.text("userName"), DisplayName: r.text("displayName"), Active: r.active(),
 		Properties: provision.Properties{},
 	}
-	if external := t.altered.original(r.id(), externalIDAttribute, r.text(externalIDAttribute)); publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external)) {
+	if external := t.altered.original(r.id(), externalIDAttribute, r.text(externalIDAttribute)); t.isMark(external) {
 		a.CorrelationID = external
 	}
 	for _, p := range paths {
 		a.Properties[p.String()] = t.altered.original(r.id(), p.String(), r.value(p))
 	}
 	return a
+}
+
+// isMark tells that an externalId is some member's.
+func (t *Target) isMark(external string) bool {
+	return publicID.MatchString(external) && (t.options.OfMember == nil || t.options.OfMember(external))
 }
 
 // read gets one user as it is, with its version.
@@ -205,7 +213,7 @@ func (t *Target) Create(ctx context.Context, desired provision.Desired) (*provis
 	}
 	t.note(desired, made.id())
 	if answered, err := parseResource(answer.body); err == nil && answered.id() == made.id() {
-		t.altered.learn(e.resource, answered, t.learnablePaths(f))
+		t.learn(e, answered, f, func(path) bool { return true })
 	}
 	account := t.account(made, t.desiredPaths(f))
 	return &account, nil
@@ -259,17 +267,14 @@ func (t *Target) Update(ctx context.Context, current provision.Account, desired 
 	if err != nil {
 		return nil, err
 	}
-	markless := f.attributes[strings.ToLower(externalIDAttribute)].Mutability == "readOnly" || t.altered.original(current.ExternalID, externalIDAttribute, "") != ""
 	after, err := t.change(ctx, users, current.ExternalID, func(e *edit) error {
-		e.markless = markless
+		mark := e.resource.text(externalIDAttribute)
+		e.markless = t.altered.original(current.ExternalID, externalIDAttribute, mark) != mark
 		return e.account(desired)
 	})
 	t.note(desired, current.ExternalID)
 	if err != nil {
 		return nil, err
-	}
-	if markless {
-		t.altered.learn(resource{externalIDAttribute: desired.CorrelationID}, after, []path{{attribute: externalIDAttribute}})
 	}
 	account := t.account(after, t.desiredPaths(f))
 	return &account, nil
