@@ -201,7 +201,7 @@ type EntraID struct {
 	ClientSecretExpires metav1.Time `json:"clientSecretExpires,omitempty,omitzero"`
 
 	// domain is a verified domain of the tenant, in which user principal names are
-	// made: the part of the mail before @, and this domain.
+	// made: the part of the mail before @, and this domain, or one of otherDomains.
 	// +required
 	Domain MailDomain `json:"domain,omitempty"`
 

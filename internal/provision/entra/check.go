@@ -35,7 +35,7 @@ func (t *Target) needs() []need {
 	if t.options.Domain != "" {
 		needs = append(needs,
 			need{[]string{writeUsers, writeDirectory}, "to make and change accounts", true},
-			need{[]string{readDomains, "Domain.ReadWrite.All", "Directory.Read.All", writeDirectory}, "to check the domain", false})
+			need{[]string{readDomains, "Domain.ReadWrite.All", "Directory.Read.All", writeDirectory}, "to check the domains", false})
 	}
 	if len(t.options.Roles) > 0 {
 		needs = append(needs, need{[]string{manageRoles}, "to give and take the directory roles of spec.entraID.roles", false})
@@ -136,7 +136,7 @@ func (t *Target) checkDomains(ctx context.Context, findings *provision.Findings)
 		return err
 	}
 	if _, known := grantedRoles(t.tokens.current()); !known {
-		findings.Remarks = append(findings.Remarks, "Whether the domain is verified could not be checked: grant the app Domain.Read.All.")
+		findings.Remarks = append(findings.Remarks, "Whether the domains are verified could not be checked: grant the app Domain.Read.All.")
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func TestCheck(t *testing.T) {
 		"busy":                     {fault: new(graph.TokenError(400, 90033)), cause: provision.Unavailable, says: "AADSTS90033"},
 		"may not write":            {tenant: graph.Options{Apps: app(good, "User.Read.All")}, cause: provision.Forbidden, says: "User.ReadWrite.All"},
 		"may nothing":              {tenant: graph.Options{Apps: app(good)}, cause: provision.Forbidden, says: "User.ReadWrite.All"},
-		"may not read domains":     {tenant: graph.Options{Apps: app(good, without("Domain.Read.All")...)}, says: "Domain.Read.All", expires: ends},
+		"may not read domains":     {tenant: graph.Options{Apps: app(good, without("Domain.Read.All")...)}, says: "Domain.Read.All (application permission of Microsoft Graph), to check the domains;", expires: ends},
 		"may not read the app":     {tenant: graph.Options{Apps: app(good, without("Application.Read.All")...)}, says: "clientSecretExpires"},
 		"may not, but is told":     {tenant: graph.Options{Apps: app(good, without("Application.Read.All")...)}, options: func(o *Options) { o.SecretExpires = ends.Add(time.Hour) }, expires: ends.Add(time.Hour)},
 		"may not give roles":       {tenant: graph.Options{Apps: app(good, without("RoleManagement.ReadWrite.Directory")...)}, options: func(o *Options) { o.Roles = []RoleMapping{{directory.RoleSuperAdmin, userAdmin}} }, says: "RoleManagement.ReadWrite.Directory", expires: ends},

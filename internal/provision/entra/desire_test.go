@@ -186,6 +186,7 @@ func TestOptions(t *testing.T) {
 		"no property":       func(o *Options) { o.Attributes = []provision.Attribute{{Name: "accountEnabled", Value: "true"}} },
 		"a domain":          func(o *Options) { o.Domain = "" },
 		"48 characters":     func(o *Options) { o.Domain = strings.Repeat("a", 49) },
+		"otherDomains":      func(o *Options) { o.OtherDomains = []string{"acme.fr", strings.Repeat("a", 49)} },
 		"lacks":             func(o *Options) { o.ClientSecret, o.Certificate = "", &Certificate{} },
 		"belong":            func(o *Options) { o.ClientSecret, o.Certificate = "", mismatched(t) },
 		"onPremisesImmutab": func(o *Options) { o.Attributes = []provision.Attribute{{Name: immutableIDProperty, Value: "x"}} },

@@ -129,8 +129,11 @@ func (o Options) check() error {
 		return errors.New("the client certificate's key does not belong to the certificate; put a matching pair with an RSA key into the Secret")
 	case o.Domain == "" && !o.ReadsDevices:
 		return errors.New("a domain is needed, in which user names are made; set spec.entraID.domain")
-	case len(o.Domain) > maxDomain:
-		return fmt.Errorf("the domain has more than %d characters, which Entra ID does not take in a user principal name", maxDomain)
+	}
+	for _, domain := range append([]string{o.Domain}, o.OtherDomains...) {
+		if len(domain) > maxDomain {
+			return fmt.Errorf("the domain %s has more than %d characters, which Entra ID does not take in a user principal name; correct spec.entraID.domain or spec.entraID.otherDomains", domain, maxDomain)
+		}
 	}
 	return checkAttributes(o.Attributes)
 }
